@@ -1,0 +1,108 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* am/am.h - acoustic models as the graph builder and the decoder see them.
+ *
+ * A model maps a triphone (base, left, right, word position) to an HMM: a
+ * number of emitting states, each with a pdf (a senone), and a transition
+ * matrix. Scoring goes through base/scorer.h. What is behind (Gaussians tied
+ * in whatever way, networks) is private to am/. Immutable after load. */
+#ifndef SN_AM_AM_H
+#define SN_AM_AM_H
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/log.h"
+#include "base/mat.h"
+#include "base/scorer.h"
+#include "base/status.h"
+#include "frontend/feat.h"
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef struct sn_am sn_am;
+
+/* Opens a model directory (docs/model.md). */
+SN_NODISCARD sn_status sn_am_load(const char *dir, sn_log *log, sn_am **out,
+                                  sn_err *err);
+void sn_am_destroy(sn_am *am);
+
+/* Front-end settings; borrowed. */
+const sn_feat_config *sn_am_feat(const sn_am *am);
+const char *sn_am_name(const sn_am *am);
+
+/* ---- Phones ---- */
+typedef enum sn_wordpos {
+  SN_POS_INTERNAL,
+  SN_POS_BEGIN,
+  SN_POS_END,
+  SN_POS_SINGLE,
+  SN_N_POS
+} sn_wordpos;
+
+int32_t sn_am_n_phones(const sn_am *am);
+const char *sn_am_phone(const sn_am *am, int32_t phone);
+int32_t sn_am_find_phone(const sn_am *am, const char *name); /* or -1 */
+bool sn_am_is_filler(const sn_am *am, int32_t phone);
+int32_t sn_am_silence(const sn_am *am); /* phone id */
+
+/* ---- HMMs ---- */
+/* Distinct HMMs (a sequence of pdfs with a transition matrix), dense ids. */
+typedef struct sn_hmm {
+  int32_t n_states;    /* S, emitting */
+  const int32_t *pdfs; /* [S] */
+  const float *logp;   /* [S x (S+1)]: from state i to j; column S is the
+                          exit. Natural log; -INFINITY where there is none.
+                          State 0 is entered at no cost. */
+} sn_hmm;
+
+int32_t sn_am_n_pdfs(const sn_am *am);
+int32_t sn_am_n_hmms(const sn_am *am);
+sn_hmm sn_am_hmm(const sn_am *am, int32_t hmm);
+
+/* HMM of `base` between left and right at a word position. A filler as a
+ * context counts as silence; contexts -1 (utterance edge) too. Missing
+ * triphones back off as docs/model.md tells; *backoff (may be NULL) gets the
+ * class, an sn_am_backoff. Never fails for phones in range. */
+typedef enum sn_am_backoff {
+  SN_BACKOFF_EXACT,
+  SN_BACKOFF_POSITION, /* other word position */
+  SN_BACKOFF_EDGE,     /* outer context replaced by silence */
+  SN_BACKOFF_BASE,     /* context-independent phone */
+  SN_N_BACKOFF
+} sn_am_backoff;
+int32_t sn_am_triphone(const sn_am *am, int32_t base, int32_t left,
+                       int32_t right, sn_wordpos pos, sn_am_backoff *backoff);
+/* Context-independent HMM. */
+int32_t sn_am_monophone(const sn_am *am, int32_t base);
+
+/* ---- Fillers: silence and noises that may stand between words ---- */
+typedef struct sn_am_filler {
+  const char *word; /* "<sil>", "[NOISE]" */
+  int32_t phone;
+  float logp; /* natural log probability of taking it */
+} sn_am_filler;
+int32_t sn_am_n_fillers(const sn_am *am);
+sn_am_filler sn_am_filler_at(const sn_am *am, int32_t i);
+
+/* Default language scale, word insertion log-probability and decoding
+ * settings, from model.ini [decode]. */
+typedef struct sn_am_scales {
+  double lm_scale;     /* multiplies LM log-probabilities only */
+  double word_penalty; /* natural log, added per word, not scaled */
+} sn_am_scales;
+sn_am_scales sn_am_default_scales(const sn_am *am);
+
+/* ---- Scoring ---- */
+/* A scorer fed from a feature stream (decoder side pulls; it pulls frames from
+ * `feats`, borrowed, as they come). */
+SN_NODISCARD sn_status sn_am_scorer_create(const sn_am *am,
+                                           sn_feat_stream *feats,
+                                           sn_scorer **out, sn_err *err);
+/* Scores of given frames at once (tests, alignment). feats: [T x D] final
+ * features; out: [T x n_pdfs] natural-log likelihoods. */
+SN_NODISCARD sn_status sn_am_score_block(const sn_am *am, sn_cmat feats,
+                                         sn_mat out, sn_err *err);
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* decoder/decoder.h - beam search over a graph: token passing, frame by
+ * frame. One decoder serves one stream at a time; the graph is shared. */
+#ifndef SN_DECODER_DECODER_H
+#define SN_DECODER_DECODER_H
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/opt.h"
+#include "base/scorer.h"
+#include "base/status.h"
+#include "graphs/graph.h"
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef struct sn_decoder_opts {
+  float beam;           /* in graph-cost units, below the best token */
+  int32_t max_active;   /* tokens kept a frame at most */
+  int32_t min_active;   /* kept even outside the beam */
+  float acoustic_scale; /* 0: 1 / the graph's lm_scale */
+} sn_decoder_opts;
+extern const sn_opt sn_decoder_opt_table[];
+
+/* One word of an answer. Frames are the scorer's; times are audio time. */
+typedef struct sn_hyp_word {
+  int32_t word; /* id in the graph */
+  int64_t first_frame, n_frames;
+  double begin_s, end_s;
+  float graph_cost, acoustic_cost; /* unscaled acoustic */
+} sn_hyp_word;
+
+typedef struct sn_hyp_phone {
+  int32_t phone; /* id in the graph */
+  int32_t word;  /* index in words; -1: filler */
+  double begin_s, end_s;
+} sn_hyp_phone;
+
+/* Zeroed is empty; owned by the caller (sn_hyp_clear). */
+typedef struct sn_hyp {
+  sn_hyp_word *words;
+  size_t n_words;
+  sn_hyp_phone *phones;
+  size_t n_phones;
+  double graph_cost, acoustic_cost; /* acoustic unscaled; +inf: no path */
+  bool reached_final;               /* ended in a final state */
+  bool no_path;                     /* nothing survived: empty result */
+  int64_t n_frames;
+} sn_hyp;
+void sn_hyp_clear(sn_hyp *h);
+
+typedef struct sn_decoder sn_decoder;
+SN_NODISCARD sn_status sn_decoder_create(const sn_graph *g,
+                                         const sn_decoder_opts *opts,
+                                         sn_decoder **out, sn_err *err);
+void sn_decoder_destroy(sn_decoder *d);
+/* Ready for an utterance. */
+SN_NODISCARD sn_status sn_decoder_start(sn_decoder *d, sn_err *err);
+/* Searches all frames that the scorer has ready. */
+SN_NODISCARD sn_status sn_decoder_advance(sn_decoder *d, sn_scorer *s,
+                                          sn_err *err);
+/* The best path so far (partial) or, with `final`, the best that ends in a
+ * final state, else (reached_final false) the best of all. */
+SN_NODISCARD sn_status sn_decoder_best(sn_decoder *d, bool final, sn_hyp *out,
+                                       sn_err *err);
+int64_t sn_decoder_n_frames(const sn_decoder *d);
+#ifdef __cplusplus
+}
+#endif
+#endif

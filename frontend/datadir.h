@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* frontend/datadir.h - Kaldi-style data directories: wav.scp, segments, text,
+ * utt2spk. Source: kaldi-asr.org/doc/data_prep.html. */
+#ifndef SN_FRONTEND_DATADIR_H
+#define SN_FRONTEND_DATADIR_H
+#include <stddef.h>
+
+#include "base/log.h"
+#include "base/status.h"
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef struct sn_utt {
+  const char *id;
+  const char *path;      /* of the recording, resolved */
+  double begin_s, end_s; /* end_s < 0: all of it */
+  const char *text;      /* NULL without a text file */
+  const char *speaker;   /* NULL without utt2spk */
+} sn_utt;
+
+/* All strings are owned by the directory object. */
+typedef struct sn_datadir {
+  sn_utt *utts;
+  size_t n;
+  struct sni_datadir_store *store;
+} sn_datadir;
+
+/* Utterances in the order of segments, else wav.scp. A relative path in
+ * wav.scp belongs to the corpus folder, which is the parent of `dir`; a pipe
+ * ("sph2pipe ... |") is refused with what to do instead. Every fault is named
+ * with file and line; the first is returned, the others go to log. */
+SN_NODISCARD sn_status sn_datadir_load(const char *dir, sn_log *log,
+                                       sn_datadir *out, sn_err *err);
+void sn_datadir_clear(sn_datadir *d);
+#ifdef __cplusplus
+}
+#endif
+#endif

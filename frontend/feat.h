@@ -1,0 +1,95 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* frontend/feat.h - feature pipelines: push samples, pull frames.
+ *
+ * A configuration (dialect, kind, options) makes an immutable plan (sn_feat);
+ * each stream of audio has an sn_feat_stream of its own. Files and live audio
+ * use the same code: the frames do not depend on how the samples are cut. */
+#ifndef SN_FRONTEND_FEAT_H
+#define SN_FRONTEND_FEAT_H
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/mat.h"
+#include "base/status.h"
+#include "base/str.h"
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef enum sn_feat_dialect { SN_FEAT_KALDI, SN_FEAT_SPHINX } sn_feat_dialect;
+
+/* Settings as name/value pairs, checked when they are set: option names are
+ * Kaldi's or sphinx_fe's own. */
+typedef struct sn_feat_config sn_feat_config;
+SN_NODISCARD sn_status sn_feat_config_create(sn_feat_dialect dialect,
+                                             sn_feat_config **out, sn_err *err);
+SN_NODISCARD sn_status sn_feat_config_copy(const sn_feat_config *from,
+                                           sn_feat_config **out, sn_err *err);
+void sn_feat_config_destroy(sn_feat_config *c);
+/* Unknown names and bad values: SN_EARG, the nearest name suggested. */
+SN_NODISCARD sn_status sn_feat_config_set(sn_feat_config *c, const char *name,
+                                          const char *value, sn_err *err);
+/* "-name value" lines of a Sphinx feat.params. Names that concern other parts
+ * of Sphinx are kept (sn_feat_config_get) but do nothing. */
+SN_NODISCARD sn_status sn_feat_config_read_params(sn_feat_config *c,
+                                                  const char *path,
+                                                  sn_err *err);
+/* Every setting that differs from its default, in a fixed order, for model
+ * files: i from 0 until NULL. */
+const char *sn_feat_config_at(const sn_feat_config *c, size_t i,
+                              const char **value);
+sn_feat_dialect sn_feat_config_dialect(const sn_feat_config *c);
+
+/* How far the pipeline goes. */
+typedef enum sn_feat_stage {
+  SN_FEAT_BASE, /* before CMN and deltas (what sphinx_fe and compute-*-feats
+                   write) */
+  SN_FEAT_FULL  /* all: CMN/CMVN, deltas or splicing, transforms */
+} sn_feat_stage;
+
+typedef struct sn_feat sn_feat; /* the plan; share it */
+SN_NODISCARD sn_status sn_feat_create(const sn_feat_config *c,
+                                      sn_feat_stage stage, sn_feat **out,
+                                      sn_err *err);
+void sn_feat_destroy(sn_feat *f);
+size_t sn_feat_dim(const sn_feat *f);
+double sn_feat_rate_hz(const sn_feat *f);       /* of the samples it wants */
+double sn_feat_frame_shift_s(const sn_feat *f); /* 0.01 */
+double sn_feat_frame_length_s(const sn_feat *f);
+
+typedef struct sn_feat_stream sn_feat_stream;
+typedef enum sn_cmn_mode {
+  SN_CMN_DEFAULT, /* what the configuration says */
+  SN_CMN_BATCH,   /* mean of the whole utterance: no frame before finish */
+  SN_CMN_LIVE     /* running mean: frames come as the audio does */
+} sn_cmn_mode;
+SN_NODISCARD sn_status sn_feat_stream_create(const sn_feat *f, sn_cmn_mode cmn,
+                                             sn_feat_stream **out, sn_err *err);
+void sn_feat_stream_destroy(sn_feat_stream *s);
+/* samples: mono at sn_feat_rate_hz, in units of 16-bit PCM (-32768 .. 32767)
+ * as float. NaN or infinity: SN_EFORMAT with the sample's index. */
+SN_NODISCARD sn_status sn_feat_stream_push(sn_feat_stream *s,
+                                           const float *samples, size_t n,
+                                           sn_err *err);
+/* No more samples will come: the last frames become ready. */
+SN_NODISCARD sn_status sn_feat_stream_finish(sn_feat_stream *s, sn_err *err);
+bool sn_feat_stream_finished(const sn_feat_stream *s);
+/* Frames ready to be pulled now. */
+size_t sn_feat_stream_ready(const sn_feat_stream *s);
+/* Takes up to out.rows frames ([rows x dim]); *n says how many. positions
+ * ([out.rows], may be NULL) gets each frame's index in the audio, in frame
+ * shifts: removed frames leave gaps, so times stay those of the audio. */
+SN_NODISCARD sn_status sn_feat_stream_pull(sn_feat_stream *s, sn_mat out,
+                                           int64_t *positions, size_t *n,
+                                           sn_err *err);
+/* Ready for the next utterance; keeps memory, and live CMN's mean where
+ * keep_cmn. */
+void sn_feat_stream_reset(sn_feat_stream *s, bool keep_cmn);
+/* Trailing non-speech at the current end, seconds, as the pipeline's own
+ * speech detection sees it (for end-of-utterance); 0 while in speech. */
+double sn_feat_stream_trailing_pause_s(const sn_feat_stream *s);
+bool sn_feat_stream_in_speech(const sn_feat_stream *s);
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* graphs/build.h - from acoustic model, lexicon and language model to a search
+ * graph: min(det(H o C o min(det(L o G)))) (Mohri, Pereira, Riley 2002, 2008).
+ */
+#ifndef SN_GRAPHS_BUILD_H
+#define SN_GRAPHS_BUILD_H
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "am/am.h"
+#include "base/log.h"
+#include "base/opt.h"
+#include "base/status.h"
+#include "lexicon/lexicon.h"
+#include "lm/grammar.h"
+#include "lm/ngram.h"
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef struct sn_graph_opts {
+  double lm_scale;     /* multiplies LM costs; default: the model's */
+  double word_penalty; /* natural log per word; default: the model's */
+  bool fillers;        /* fillers of the model between words */
+  bool pron_probs;     /* use pronunciation probabilities */
+  int32_t on_missing;  /* sn_graph_missing */
+} sn_graph_opts;
+extern const sn_opt sn_graph_opt_table[];
+
+/* A word of the LM or grammar that the lexicon does not have. */
+typedef enum sn_graph_missing {
+  SN_MISSING_REFUSE, /* SN_EMISMATCH; count and first names in err, all of
+                        them in log */
+  SN_MISSING_DROP    /* left out of the graph; counted and named in log */
+} sn_graph_missing;
+
+typedef struct sn_graph_stats {
+  int64_t n_states, n_emit, n_eps, n_labels;
+  int64_t n_missing_words;
+  double cpu_s;       /* of the whole build */
+  int64_t peak_bytes; /* resident, of the process */
+} sn_graph_stats;
+
+/* G is one of: an n-gram model, a grammar, or both (the grammar's paths are
+ * added to the model's: see docs/graph.md). Either may be NULL, not both.
+ * Writes the graph file at `path` (temporary name, renamed when complete). The
+ * same input gives the same bytes. stats may be NULL. */
+SN_NODISCARD sn_status sn_graph_build(const sn_am *am, const sn_lexicon *lex,
+                                      const sn_ngram *lm,
+                                      const sn_grammar *grammar,
+                                      const sn_graph_opts *opts, sn_log *log,
+                                      const char *path, sn_graph_stats *stats,
+                                      sn_err *err);
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,101 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* lm/ngram.h - back-off n-gram models of any order: in memory or mapped.
+ *
+ * One representation for all sources (ARPA, Sphinx binary, our own file): a
+ * trie in flat arrays, one level per order. Word ids are dense; nodes of level
+ * k (k = 1 unigrams) are numbered from 0; the children of a node are adjacent
+ * and sorted by word. Probabilities and back-offs are kept in natural log.
+ *
+ * A history is a node (level, index): the longest suffix of the words so far
+ * that has children or a back-off weight. */
+#ifndef SN_LM_NGRAM_H
+#define SN_LM_NGRAM_H
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/log.h"
+#include "base/status.h"
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#define SN_NGRAM_MAX_ORDER 16
+
+typedef struct sn_ngram sn_ngram; /* immutable once made: share it */
+
+/* A history; copy it freely. level 0: the empty history. */
+typedef struct sn_ngram_state {
+  int32_t level; /* number of words it stands for, <= order - 1 */
+  int64_t node;  /* index in that level; 0 for level 0 */
+} sn_ngram_state;
+
+/* By content: ARPA (also gz), Sphinx .lm.bin (trie), own
+ * binary. log may be NULL (progress, and repairs that were made). */
+SN_NODISCARD sn_status sn_ngram_load(const char *path, sn_log *log,
+                                     sn_ngram **out, sn_err *err);
+/* The same from memory, for tests and fuzz targets. */
+SN_NODISCARD sn_status sn_ngram_load_memory(const void *data, size_t n,
+                                            const char *name, sn_ngram **out,
+                                            sn_err *err);
+void sn_ngram_destroy(sn_ngram *lm);
+
+typedef enum sn_ngram_format {
+  SN_NGRAM_ARPA,  /* text; ".gz" in the path packs it */
+  SN_NGRAM_BINARY /* own, mapped when loaded */
+} sn_ngram_format;
+SN_NODISCARD sn_status sn_ngram_save(const sn_ngram *lm, const char *path,
+                                     sn_ngram_format format, sn_log *log,
+                                     sn_err *err);
+
+int32_t sn_ngram_order(const sn_ngram *lm);
+int64_t sn_ngram_count(const sn_ngram *lm, int32_t level); /* 1 .. order */
+int32_t sn_ngram_n_words(const sn_ngram *lm);
+const char *sn_ngram_word(const sn_ngram *lm, int32_t word);
+int32_t sn_ngram_find(const sn_ngram *lm, const char *word); /* or -1 */
+/* Ids of <s>, </s>, <unk> (any case of <unk>); -1 where the model has none. */
+int32_t sn_ngram_bos(const sn_ngram *lm);
+int32_t sn_ngram_eos(const sn_ngram *lm);
+int32_t sn_ngram_unk(const sn_ngram *lm);
+
+/* State after <s> (the empty history when there is no <s>). */
+sn_ngram_state sn_ngram_begin(const sn_ngram *lm);
+
+/* Natural-log probability of `word` after `from`; *to (may be NULL, may be the
+ * same as &from's copy) becomes the next history; *matched (may be NULL) the
+ * order of the n-gram that was found, 1 .. order. word must be an id; -1
+ * stands for a word that is not in the model: <unk>'s probability where it has
+ * one, else -infinity and the empty history. */
+double sn_ngram_score(const sn_ngram *lm, sn_ngram_state from, int32_t word,
+                      sn_ngram_state *to, int32_t *matched);
+
+/* ---- Structure, for those who build graphs or prune ---- */
+/* Explicit successors of a history, ascending by word. level < order. The
+ * child k has index *first + k at level + 1. */
+int64_t sn_ngram_children(const sn_ngram *lm, sn_ngram_state h, int64_t *first);
+int32_t sn_ngram_child_word(const sn_ngram *lm, int32_t level, int64_t node);
+/* Natural-log probability and back-off of an n-gram (a node at level >= 1);
+ * back-off is 0 at the highest level. */
+double sn_ngram_node_logp(const sn_ngram *lm, int32_t level, int64_t node);
+double sn_ngram_node_backoff(const sn_ngram *lm, int32_t level, int64_t node);
+/* The history that one back-off step leads to: the longest proper suffix of
+ * h's words that is a node (of level < order). */
+sn_ngram_state sn_ngram_backoff_state(const sn_ngram *lm, sn_ngram_state h);
+/* The history that remains after the n-gram (level, node): itself where level
+ * < order, else its longest suffix that is a node. */
+sn_ngram_state sn_ngram_next_state(const sn_ngram *lm, int32_t level,
+                                   int64_t node);
+
+/* Entropy pruning. threshold: relative perplexity increase an n-gram may cost
+ * before it is kept, for example 1e-8.
+ * Source: Stolcke 1998, "Entropy-based pruning of backoff language models". */
+SN_NODISCARD sn_status sn_ngram_prune(const sn_ngram *lm, double threshold,
+                                      sn_log *log, sn_ngram **out, sn_err *err);
+/* Prunes to about n_ngrams in all (bisection over the threshold, which is
+ * returned in *threshold). */
+SN_NODISCARD sn_status sn_ngram_prune_to(const sn_ngram *lm, int64_t n_ngrams,
+                                         sn_log *log, double *threshold,
+                                         sn_ngram **out, sn_err *err);
+#ifdef __cplusplus
+}
+#endif
+#endif
