@@ -28,8 +28,11 @@ typedef struct sn_cli_table {
   size_t opts_size;
 } sn_cli_table;
 
+struct sn_command;
+
 /* What run() gets: everything parsed. */
 typedef struct sn_cli {
+  const struct sn_command *cmd;
   sn_log *log;                   /* to stderr; --quiet, --verbose */
   void *opts[SN_CLI_MAX_TABLES]; /* one filled struct per table */
   char **args;                   /* positional arguments */
@@ -37,7 +40,8 @@ typedef struct sn_cli {
   const char **extra_names; /* options of no table, where allowed */
   const char **extra_values;
   size_t n_extra;
-  sn_err err; /* run() may fill it and return sn_cli_fail(cli) */
+  sn_err err;      /* run() may fill it and return sn_cli_fail(cli) */
+  int write_errno; /* private: first failure of sn_cli_print, or 0 */
 } sn_cli;
 
 typedef struct sn_command {

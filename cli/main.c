@@ -1,0 +1,93 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* senone: finds the command and runs it. */
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/str.h"
+#include "cli/cli_internal.h"
+#include "cli/run.h"
+
+#define SN_COMMAND(c) extern const sn_command c;
+#include "cli/commands.def"
+#undef SN_COMMAND
+
+const sn_command *const sni_commands[] = {
+#define SN_COMMAND(c) &c,
+#include "cli/commands.def"
+#undef SN_COMMAND
+    NULL};
+
+/* The one place where a signal meets the work: cli/ only. */
+static sn_log *volatile interrupted_log;
+
+static void on_signal(int sig) {
+  if (interrupted_log != NULL) sn_log_cancel(interrupted_log);
+  (void)signal(sig, SIG_DFL); /* the second one ends the process */
+}
+
+void sni_cli_on_interrupt(sn_log *log) {
+  interrupted_log = log;
+  (void)signal(SIGINT, log != NULL ? on_signal : SIG_DFL);
+  (void)signal(SIGTERM, log != NULL ? on_signal : SIG_DFL);
+}
+
+static int print_list(FILE *to, int status) {
+  sn_str text = {0};
+  sn_err err = {0};
+  if (sni_help_list(&text, &err) == SN_OK)
+    fputs(sn_str_get(&text), to);
+  else
+    fprintf(stderr, "senone: %s\n", err.msg);
+  sn_str_clear(&text);
+  return status;
+}
+
+static int no_such_command(char **words, size_t n) {
+  char given[80];
+  (void)snprintf(given, sizeof given, n > 1 ? "%s %s" : "%s", words[0],
+                 n > 1 ? words[1] : "");
+  const char *near = NULL;
+  size_t best = 4;
+  bool is_noun = false;
+  const size_t len = strlen(words[0]);
+  for (size_t i = 0; sni_commands[i] != NULL; i++) {
+    const char *const name = sni_commands[i]->name;
+    if (strncmp(name, words[0], len) == 0 && name[len] == ' ') is_noun = true;
+    const bool two = strchr(name, ' ') != NULL;
+    const size_t d = sn_edit_distance(name, two ? given : words[0], 4);
+    if (d < best) {
+      best = d;
+      near = name;
+    }
+  }
+  fprintf(stderr, "senone: there is no command '%s'",
+          is_noun ? given : words[0]);
+  if (near != NULL) {
+    fprintf(stderr, "; is 'senone %s' meant?", near);
+  } else if (is_noun) {
+    fprintf(stderr, "; there are:");
+    for (size_t i = 0; sni_commands[i] != NULL; i++)
+      if (strncmp(sni_commands[i]->name, words[0], len) == 0 &&
+          sni_commands[i]->name[len] == ' ')
+        fprintf(stderr, " '%s'", sni_commands[i]->name);
+  }
+  fprintf(stderr, "\n'senone help' lists the commands.\n");
+  return SN_EXIT_USAGE;
+}
+
+int main(int argc, char **argv) {
+  if (argc < 2) return print_list(stderr, SN_EXIT_USAGE);
+  char **const words = argv + 1;
+  const size_t n = (size_t)(argc - 1);
+  if (strcmp(words[0], "--version") == 0) {
+    printf("senone %s\n", SENONE_VERSION);
+    return SN_EXIT_OK;
+  }
+  if (strcmp(words[0], "--help") == 0 || strcmp(words[0], "-h") == 0)
+    return print_list(stdout, SN_EXIT_OK);
+  size_t n_words = 0;
+  const sn_command *const c = sni_command_find(words, n, &n_words);
+  if (c == NULL) return no_such_command(words, n);
+  return sni_cli_run(c, n - n_words, words + n_words);
+}
