@@ -24,10 +24,13 @@ typedef struct sni_extractor_ops {
    * (in frame shifts; removed frames are skipped, so it may jump). */
   size_t (*n_ready)(const sni_extractor *x);
   void (*pull)(sni_extractor *x, float *frame, int64_t *position);
-  /* Speech detection, where the extractor has one: see feat.h. */
+  /* Speech detection as in feat.h, where the extractor has one; NULL: the
+   * driver (feat.c) uses its own (feat_pause.c). */
   bool (*in_speech)(const sni_extractor *x);
   double (*trailing_pause_s)(const sni_extractor *x);
-  void (*reset)(sni_extractor *x);
+  /* Ready for the next utterance. keep: what was learnt of the channel (noise
+   * levels) stays; otherwise exactly as after create. */
+  void (*reset)(sni_extractor *x, bool keep);
   void (*destroy)(sni_extractor *x);
 } sni_extractor_ops;
 
@@ -40,6 +43,10 @@ struct sni_extractor {
  */
 typedef struct sni_kaldi_plan sni_kaldi_plan;
 struct sn_feat_config;
+struct sni_kaldi_opts; /* kaldi_opts_internal.h */
+/* The settings of a configuration of that dialect; borrowed. */
+const struct sni_kaldi_opts *sni_feat_config_kaldi(
+    const struct sn_feat_config *c);
 sn_status sni_kaldi_plan_create(const struct sn_feat_config *c,
                                 sni_kaldi_plan **out, sn_err *err);
 void sni_kaldi_plan_destroy(sni_kaldi_plan *p);
@@ -52,7 +59,12 @@ sn_status sni_kaldi_extractor_create(const sni_kaldi_plan *p,
 
 /* Sphinx dialect (frontend/sphinx_*.c), likewise. */
 typedef struct sni_sphinx_plan sni_sphinx_plan;
-sn_status sni_sphinx_plan_create(const struct sn_feat_config *c,
+struct sni_sphinx_opts; /* sphinx_opts_internal.h */
+const struct sni_sphinx_opts *sni_feat_config_sphinx(
+    const struct sn_feat_config *c);
+/* as_files: hand out what sphinx_fe writes into a file, frames that its blocks
+ * lose at the end of the recording included (sphinx_extract.c). */
+sn_status sni_sphinx_plan_create(const struct sn_feat_config *c, bool as_files,
                                  sni_sphinx_plan **out, sn_err *err);
 void sni_sphinx_plan_destroy(sni_sphinx_plan *p);
 size_t sni_sphinx_plan_dim(const sni_sphinx_plan *p);
