@@ -84,11 +84,12 @@ uint32_t sn_crc32(uint32_t crc, const void *data, size_t n); /* start with 0 */
 /* ---- Container: the layout shared by all of Senone's binary files ----
  *
  * Little-endian. 64-byte header: magic[8] ("SNGRAPH\0", ...), version u32,
- * byte-order mark u32 0x01020304, file size u64, section count u32, reserved
- * (zero), CRC-32 of header and section table (with this field as zero) u32.
- * Section table: per section name[16], offset u64, size u64, CRC-32 u32,
- * element size u32. Sections start at multiples of 64 bytes. docs/formats.md
- * has the byte offsets.
+ * byte-order mark u32 0x01020304, file size u64, offset of the section table
+ * u64, section count u32, reserved (zero) up to byte 60, CRC-32 of header (with
+ * this field as zero) and table u32. Sections start at multiples of 64 bytes,
+ * padded with zeros. The table is the file's end; per section: name[16], offset
+ * u64, size u64, CRC-32 u32, element size u32. docs/formats.md has the byte
+ * offsets. A container can not be written to a pipe.
  *
  * Opening checks magic, version, order, file size and the table's checksum and
  * bounds: no section is read, so it takes no longer for a larger file. A
