@@ -209,7 +209,8 @@ sn_status sn_opt_get(const sn_opt *o, const void *opts, sn_str *out,
       return sn_str_adds(out, b ? "yes" : "no", err);
     case SN_OPT_ENUM:
       memcpy(&i, at, sizeof i);
-      SN_ASSERT(i >= 0 && choice_at(o->text, (size_t)i, &word));
+      b = choice_at(o->text, (size_t)i, &word);
+      SN_ASSERT(b);
       return sn_str_add(out, word.p, word.n, err);
     default:
       SN_ASSERT(o->type == SN_OPT_STRING);
@@ -224,13 +225,15 @@ sn_status sn_opt_get(const sn_opt *o, const void *opts, sn_str *out,
 
 static sn_status add_default(const sn_opt *o, sn_str *out, sn_err *err) {
   sn_span word = {NULL, 0};
+  bool found = false;
   switch (o->type) {
     case SN_OPT_BOOL:
       return sn_str_adds(out, o->deflt != 0 ? "yes" : "no", err);
     case SN_OPT_STRING:
       return sn_str_adds(out, o->text != NULL ? o->text : "", err);
     case SN_OPT_ENUM:
-      SN_ASSERT(choice_at(o->text, (size_t)o->deflt, &word));
+      found = choice_at(o->text, (size_t)o->deflt, &word);
+      SN_ASSERT(found);
       return sn_str_add(out, word.p, word.n, err);
     default:
       return add_double(out, o->deflt, o->type == SN_OPT_FLOAT, err);
