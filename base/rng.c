@@ -1,20 +1,18 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* PCG32 (XSH-RR 64/32). Source: O'Neill, "PCG: A Family of Simple Fast
+/* PCG32 (XSH-RR 64/32). Source: O'Neill 2014, "PCG: A Family of Simple Fast
  * Space-Efficient Statistically Good Algorithms for Random Number Generation",
- * 2014, section 6.3; the stream is that of the paper's demonstration program,
- * so that seed 42 gives the published numbers. */
+ * section 6.3. */
 #include "base/rng.h"
 
 #include <math.h>
 
 #include "base/status.h"
 
-#define MULTIPLIER UINT64_C(6364136223846793005)
-#define STREAM UINT64_C(54)
+#define MULTIPLIER 6364136223846793005u
 
 void sn_rng_init(sn_rng *r, uint64_t seed) {
   r->state = 0;
-  r->stream = STREAM << 1 | 1;
+  r->stream = 0xda3e39cb94b95bdbu; /* any odd number */
   (void)sn_rng_u32(r);
   r->state += seed;
   (void)sn_rng_u32(r);
@@ -25,33 +23,24 @@ uint32_t sn_rng_u32(sn_rng *r) {
   r->state = old * MULTIPLIER + r->stream;
   const uint32_t x = (uint32_t)(((old >> 18) ^ old) >> 27);
   const uint32_t turn = (uint32_t)(old >> 59);
-  return x >> turn | x << (-turn & 31);
+  return (x >> turn) | (x << ((32u - turn) & 31u));
 }
 
 uint32_t sn_rng_below(sn_rng *r, uint32_t n) {
   SN_ASSERT(n > 0);
-  /* The lowest 2^32 mod n values would make some results more likely. */
-  const uint32_t reject = -n % n;
-  uint32_t x = 0;
-  do {
-    x = sn_rng_u32(r);
-  } while (x < reject);
+  const uint32_t skip = (0u - n) % n; /* 2^32 mod n: these would be biased */
+  uint32_t x = sn_rng_u32(r);
+  while (x < skip) x = sn_rng_u32(r);
   return x % n;
 }
 
 double sn_rng_uniform(sn_rng *r) {
   const uint64_t high = sn_rng_u32(r) >> 5, low = sn_rng_u32(r) >> 6;
-  return (double)(high << 26 | low) * 0x1p-53;
+  return (double)(high * 67108864u + low) / 9007199254740992.0; /* 2^53 */
 }
 
-/* Marsaglia's polar method; the second number is dropped, so that the state is
- * all there is to remember. */
-double sn_rng_gauss(sn_rng *r) {
-  double u = 0, q = 0;
-  do {
-    u = 2 * sn_rng_uniform(r) - 1;
-    const double v = 2 * sn_rng_uniform(r) - 1;
-    q = u * u + v * v;
-  } while (q >= 1 || q == 0);
-  return u * sqrt(-2 * log(q) / q);
+double sn_rng_gauss(sn_rng *r) {            /* Box and Muller 1958 */
+  const double u = 1.0 - sn_rng_uniform(r); /* in (0, 1] */
+  const double v = sn_rng_uniform(r);
+  return sqrt(-2.0 * log(u)) * cos(6.283185307179586 * v);
 }
