@@ -58,9 +58,11 @@ typedef struct sn_graph_label {
   uint8_t is_entry;  /* arcs with this label begin a new phone */
 } sn_graph_label;
 
-/* Open graph: arrays borrowed until destroy; immutable, share it. Every index
- * in it has been checked by whoever verified the block (sn_graph_open with
- * verify, or sn_graph_check); see sn_graph_open. */
+/* Open graph: arrays borrowed until destroy; immutable, share it. Opening reads
+ * the small tables only. States and arcs are divided into blocks of
+ * 1 << block_shift states, each with a checksum of its own, and nothing may be
+ * read of a state before sn_graph_touch has said SN_OK for it (or
+ * sn_graph_verify for all). */
 typedef struct sn_graph {
   const sn_graph_state *states;
   const sn_graph_arc *emit, *eps;
@@ -69,21 +71,40 @@ typedef struct sn_graph {
   int64_t n_emit, n_eps;
   int32_t start;
   double lm_scale;
+  int32_t n_blocks, block_shift;
+  uint8_t *block_ok;           /* [n_blocks] 1: verified; written atomically */
   struct sni_graph_file *file; /* private */
 } sn_graph;
 
-/* Maps a graph file: milliseconds for any size, since only the header and the
- * section table are read (docs/graph.md).
- * Before the first search the caller runs sn_graph_verify, once per process
- * and graph: it checks the blocks' checksums and every index, so that altered
- * bytes can not lead the search astray. */
+/* Maps a graph file: milliseconds for any size, since only the header, the
+ * section table and the small sections are read (docs/graph.md). */
 SN_NODISCARD sn_status sn_graph_open(const char *path, sn_graph **out,
                                      sn_err *err);
+/* The same over memory (8-byte aligned), borrowed until destroy. */
 SN_NODISCARD sn_status sn_graph_open_memory(const void *data, size_t n,
                                             const char *name, sn_graph **out,
                                             sn_err *err);
 void sn_graph_destroy(sn_graph *g);
-/* SN_EFORMAT with block and offset. */
+
+/* Checks one block: its checksum, the offsets and every index in it. After
+ * SN_OK states[s] and states[s + 1], and the arcs of s, are safe to read for
+ * every s of the block, and where those arcs lead is a state, a label and a
+ * word of this graph. SN_EFORMAT with block and byte offset. Threads: any. */
+SN_NODISCARD sn_status sn_graph_verify_block(const sn_graph *g, int32_t block,
+                                             sn_err *err);
+
+/* Verifies the block of state s on first use; afterwards one byte is tested.
+ * s: start, or the `next` of an arc of a touched state. */
+static inline sn_status sn_graph_touch(const sn_graph *g, int32_t s,
+                                       sn_err *err) {
+  const int32_t block = s >> g->block_shift;
+  if (__atomic_load_n(&g->block_ok[block], __ATOMIC_ACQUIRE) != 0) return SN_OK;
+  return sn_graph_verify_block(g, block, err);
+}
+
+/* All blocks, and what only the whole graph can show: that all emitting arcs
+ * into a state carry its label, and that no path of epsilon arcs comes back to
+ * where it began. SN_EFORMAT with block and offset. */
 SN_NODISCARD sn_status sn_graph_verify(const sn_graph *g, sn_err *err);
 
 const char *sn_graph_word(const sn_graph *g, int32_t word);   /* borrowed */
@@ -91,6 +112,8 @@ const char *sn_graph_phone(const sn_graph *g, int32_t phone); /* borrowed */
 /* What the graph was made from and how ("lm-scale", "am-checksum", ...);
  * borrowed; NULL when there is no such key. */
 const char *sn_graph_meta(const sn_graph *g, const char *key);
+/* Walks them in file order: i from 0 until it returns NULL. */
+const char *sn_graph_meta_at(const sn_graph *g, size_t i, const char **value);
 #ifdef __cplusplus
 }
 #endif
