@@ -20,6 +20,8 @@ extern "C" {
 #endif
 
 #define SN_NGRAM_MAX_ORDER 16
+#define SN_NGRAM_MAGIC "SNNGRAM" /* of the own binary, docs/lm.md */
+#define SN_NGRAM_VERSION 1u
 
 typedef struct sn_ngram sn_ngram; /* immutable once made: share it */
 
@@ -29,11 +31,23 @@ typedef struct sn_ngram_state {
   int64_t node;  /* index in that level; 0 for level 0 */
 } sn_ngram_state;
 
-/* By content: ARPA (also gz), Sphinx .lm.bin (trie), own
- * binary. log may be NULL (progress, and repairs that were made). */
+/* By content: ARPA (also gz; "-" is standard input), Sphinx .lm.bin (trie),
+ * own binary, which is verified (sn_ngram_verify). log may be NULL (progress,
+ * and repairs that were made, each kind with its count). */
 SN_NODISCARD sn_status sn_ngram_load(const char *path, sn_log *log,
                                      sn_ngram **out, sn_err *err);
-/* The same from memory, for tests and fuzz targets. */
+/* The same without verifying: an own binary is mapped in milliseconds whatever
+ * its size; header, section table and vocabulary are checked. On a file that
+ * was altered after it was written, queries then may give wrong numbers, but
+ * never read outside it, loop or crash. */
+SN_NODISCARD sn_status sn_ngram_open(const char *path, sn_log *log,
+                                     sn_ngram **out, sn_err *err);
+/* Checks what sn_ngram_open left: the checksum of every section and the range
+ * of every index and number. Nothing to do for models that were read or built
+ * in memory. SN_EFORMAT names the section. Not from two threads at once. */
+SN_NODISCARD sn_status sn_ngram_verify(const sn_ngram *lm, sn_err *err);
+/* sn_ngram_load from memory, for tests and fuzz targets; data is borrowed for
+ * the call only. */
 SN_NODISCARD sn_status sn_ngram_load_memory(const void *data, size_t n,
                                             const char *name, sn_ngram **out,
                                             sn_err *err);
