@@ -140,10 +140,14 @@ static sn_status take_option(parse *p, size_t n, char **argv, size_t *i,
                              sn_err *err) {
   char *const word = argv[*i];
   const bool is_long = word[1] == '-';
-  char *name = word + 2, *value = NULL;
+  char *name = word + 2;
+  const char *value = NULL;
   if (is_long) {
-    value = strchr(name, '=');
-    if (value != NULL) *value++ = '\0';
+    char *const equals = strchr(name, '=');
+    if (equals != NULL) {
+      *equals = '\0';
+      value = equals + 1;
+    }
   } else {
     const sn_span full = long_name(p->cmd, word[1]);
     if (full.p == NULL)

@@ -3,12 +3,7 @@
 # Debian package (cpack -G DEB).
 include(GNUInstallDirs)
 if(TARGET senone)
-  # The man pages come from the command's own tables.
   set(man ${PROJECT_BINARY_DIR}/man)
-  add_custom_command(TARGET senone POST_BUILD
-    COMMAND senone help --man-dir=${man}
-    COMMAND senone help --as=bash > ${PROJECT_BINARY_DIR}/senone.bash
-    COMMENT "Writing man pages and completion" VERBATIM)
   install(TARGETS senone RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
   install(DIRECTORY ${man}/ DESTINATION ${CMAKE_INSTALL_MANDIR}/man1
           FILES_MATCHING PATTERN "*.1")
