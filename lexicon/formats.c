@@ -460,13 +460,13 @@ static sn_status write_pron(sn_writer *w, const sn_lexicon *lex,
   if (format == SN_LEX_CMUDICT && p->variant > 1)
     SN_TRY(sn_writef(w, err, "(%d)", (int)p->variant));
   if (format == SN_LEX_KALDI_PROB)
-    SN_TRY(sn_writef(w, err, " %.9g", exp((double)p->logp)));
+    SN_TRY(sn_writef(w, err, " %.6g", exp((double)p->logp)));
   for (int32_t i = 0; i < p->n_phones; i++)
     SN_TRY(sn_writef(
         w, err, "%c%s", i == 0 && format == SN_LEX_TSV ? '\t' : ' ',
         sn_symtab_get(lex->phones, lex->phone_ids.data[p->first + i])));
   if (format == SN_LEX_TSV && p->logp != 0.0f)
-    SN_TRY(sn_writef(w, err, "\t%.9g", exp((double)p->logp)));
+    SN_TRY(sn_writef(w, err, "\t%.6g", exp((double)p->logp)));
   return sn_writef(w, err, "\n");
 }
 
