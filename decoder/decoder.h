@@ -50,13 +50,19 @@ typedef struct sn_hyp {
 void sn_hyp_clear(sn_hyp *h);
 
 typedef struct sn_decoder sn_decoder;
+/* graph is borrowed until destroy. opts may be NULL: the table's defaults.
+ * SN_EARG: an option out of range; SN_ENOMEM. */
 SN_NODISCARD sn_status sn_decoder_create(const sn_graph *g,
                                          const sn_decoder_opts *opts,
                                          sn_decoder **out, sn_err *err);
 void sn_decoder_destroy(sn_decoder *d);
-/* Ready for an utterance. */
+/* Ready for an utterance; forgets the one before, keeps the memory. */
 SN_NODISCARD sn_status sn_decoder_start(sn_decoder *d, sn_err *err);
-/* Searches all frames that the scorer has ready. */
+/* Searches all frames that the scorer has ready and that were not searched yet.
+ * The result does not depend on how the frames are spread over calls. After a
+ * failure only start and destroy are allowed. SN_EMISMATCH: the scorer has
+ * another number of pdfs than the graph; SN_EFORMAT: the graph's epsilon arcs
+ * have a cycle of negative cost. */
 SN_NODISCARD sn_status sn_decoder_advance(sn_decoder *d, sn_scorer *s,
                                           sn_err *err);
 /* The best path so far (partial) or, with `final`, the best that ends in a
@@ -64,6 +70,23 @@ SN_NODISCARD sn_status sn_decoder_advance(sn_decoder *d, sn_scorer *s,
 SN_NODISCARD sn_status sn_decoder_best(sn_decoder *d, bool final, sn_hyp *out,
                                        sn_err *err);
 int64_t sn_decoder_n_frames(const sn_decoder *d);
+/* False once nothing survived the beam (until start). */
+bool sn_decoder_alive(const sn_decoder *d);
+
+/* What the search did since start, for reports and tests. */
+typedef struct sn_decoder_stats {
+  int64_t n_frames;
+  int64_t n_tokens;   /* expanded, over all frames */
+  int64_t n_arcs;     /* emitting arcs looked at */
+  int64_t n_entered;  /* tokens made (after the closure) */
+  int64_t n_eps;      /* epsilon arcs looked at */
+  int64_t n_requeued; /* states whose epsilon arcs were looked at again */
+  int64_t n_records;  /* trace records made */
+  size_t records_live, records_peak; /* now; most at one time */
+  size_t n_committed;                /* records that all paths share */
+  size_t n_bytes;                    /* all memory of the decoder */
+} sn_decoder_stats;
+sn_decoder_stats sn_decoder_get_stats(const sn_decoder *d);
 #ifdef __cplusplus
 }
 #endif
