@@ -30,6 +30,7 @@ struct sn_writer {
   char *name;   /* as the caller wrote it, for messages */
   char *target; /* what the temporary file becomes; NULL: written directly */
   char *temporary;
+  char *folder; /* of the target */
   int fd;
   bool owns_fd, committed;
   sn_status failed;
@@ -152,6 +153,9 @@ static sn_status find_target(sn_writer *w, const char *path, bool *direct,
 }
 
 static sn_status open_temporary(sn_writer *w, sn_err *err) {
+  const size_t n_folder = (size_t)(sn_path_base(w->target) - w->target);
+  w->folder = n_folder > 0 ? sn_strndup(w->target, n_folder) : sn_strdup(".");
+  if (w->folder == NULL) return sn_fail_nomem(err, w->name);
   sn_str name = {0};
   sn_status s = SN_OK;
   for (int i = 0; w->fd < 0; i++) {
@@ -276,13 +280,8 @@ sn_status sni_writer_patch(sn_writer *w, int64_t offset, const void *data,
 
 /* Best effort: the file is whole without it, only its name may be lost in a
  * power cut, and some file systems refuse. */
-static void sync_folder(const char *path) {
-  const char *const base = sn_path_base(path);
-  char *const dir =
-      base == path ? sn_strdup(".") : sn_strndup(path, (size_t)(base - path));
-  if (dir == NULL) return;
-  const int fd = open(dir, O_RDONLY | O_CLOEXEC);
-  sn_free(dir);
+static void sync_folder(const char *folder) {
+  const int fd = open(folder, O_RDONLY | O_CLOEXEC);
   if (fd < 0) return;
   (void)fsync(fd);
   (void)close(fd);
@@ -300,7 +299,7 @@ static sn_status finish_file(sn_writer *w, sn_err *err) {
     if (rename(w->temporary, w->target) != 0)
       return sn_fail_errno(err, errno, "cannot rename '%s' to '%s'",
                            w->temporary, w->target);
-    sync_folder(w->target);
+    sync_folder(w->folder);
   }
   return SN_OK;
 }
@@ -325,6 +324,7 @@ void sn_writer_destroy(sn_writer *w) {
   sn_free(w->name);
   sn_free(w->target);
   sn_free(w->temporary);
+  sn_free(w->folder);
   sn_free(w->buffer);
   sn_str_clear(&w->text);
   sn_free(w);
