@@ -423,7 +423,7 @@ static void faults_are_named(void **state) {
       {"k \0BFM \4\1\0\0\0\4\2\0\0", 16, false, "1 more bytes"},
       {"k \0BFM \4\1\0\0\0\4\2\0\0\0", 17, false, "8 more bytes"},
       {"k \0BFM \4\xff\xff\xff\xff\4\2\0\0\0", 17, false, "-1 x 2"},
-      {"k \0BFM \4\xff\xff\xff\x7f\4\xff\xff\xff\x7f", 17, false, "cut short"},
+      {"k \0BFM \4\xff\xff\xff\x7f\4\2\0\0\0", 17, false, "cut short"},
       {"k \0BDM \4\xff\xff\xff\x7f\4\xff\xff\xff\x7f", 17, false, "2^63"},
       {"k \0BFM \5\1\0\0\0\4\2\0\0\0", 17, false, "4-byte integer"},
       {"k \0BCM \0\0\xc0\x7f\0\0\0\0\1\0\0\0\1\0\0\0", 23, false,
