@@ -12,6 +12,7 @@
 
 #include "base/log.h"
 #include "base/mat.h"
+#include "base/opt.h"
 #include "base/scorer.h"
 #include "base/status.h"
 #include "frontend/feat.h"
@@ -91,6 +92,54 @@ typedef struct sn_am_scales {
   double word_penalty; /* natural log, added per word, not scaled */
 } sn_am_scales;
 sn_am_scales sn_am_default_scales(const sn_am *am);
+
+/* ---- What it is, for reports ---- */
+typedef enum sn_am_kind {
+  SN_AM_CONTINUOUS, /* each pdf has Gaussians of its own */
+  SN_AM_SEMI,       /* all pdfs share one codebook of Gaussians */
+  SN_AM_PTM         /* the pdfs of a phone share one codebook */
+} sn_am_kind;
+const char *sn_am_kind_name(sn_am_kind kind); /* "continuous", ... */
+
+typedef struct sn_am_info {
+  sn_am_kind kind;
+  int32_t n_phones, n_fillers; /* of these, filler phones */
+  int32_t n_triphones, n_hmms, n_states, n_tmats, n_pdfs;
+  int32_t n_codebooks, n_streams, n_gauss; /* Gaussians a codebook, stream */
+  int32_t dim;                             /* of a feature vector */
+  int32_t top_n;   /* Gaussians of a codebook and stream that count */
+  double clip_nat; /* densities at most this far below the best; +INFINITY:
+                      not clipped */
+} sn_am_info;
+sn_am_info sn_am_get_info(const sn_am *am);
+/* Front-end dimensions of stream s; *n of them; borrowed. */
+const int32_t *sn_am_stream_dims(const sn_am *am, int32_t s, int32_t *n);
+/* CRC-32 of what a search graph depends on (phones, HMMs, pdfs, transitions):
+ * the same for two models exactly when one's graph can be searched with the
+ * other's scores. */
+uint32_t sn_am_topology_crc(const sn_am *am);
+
+/* ---- Import ---- */
+typedef struct sn_am_import_opts {
+  const char *name; /* "": base name of the Sphinx directory */
+  double var_floor, mixw_floor, tmat_floor;
+  int32_t top_n;
+  double sil_prob, fill_prob;     /* of fillers: silence, noises */
+  double lm_scale, word_ins_prob; /* defaults for [decode] */
+} sn_am_import_opts;
+extern const sn_opt sn_am_import_opt_table[];
+
+/* Makes a model directory of an acoustic model of CMU Sphinx: mdef (text or
+ * binary), means, variances, mixture_weights or sendump, transition_matrices,
+ * feat.params, noisedict (optional), senmgau (optional). opts may be NULL.
+ * Errors: SN_EIO a file is missing or unreadable (named); SN_EFORMAT with
+ * file, field and offset; SN_EMISMATCH two files disagree, with both numbers.
+ * Source: cmusphinx/sphinxbase bio.c; cmusphinx/pocketsphinx bin_mdef.c,
+ * mdef.c, ms_gauden.c, ms_senone.c, ptm_mgau.c, s2_semi_mgau.c, tmat.c. */
+SN_NODISCARD sn_status sn_am_import_sphinx(const char *sphinx_dir,
+                                           const char *out_dir,
+                                           const sn_am_import_opts *opts,
+                                           sn_log *log, sn_err *err);
 
 /* ---- Scoring ---- */
 /* A scorer fed from a feature stream (decoder side pulls; it pulls frames from
