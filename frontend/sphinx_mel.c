@@ -55,10 +55,10 @@ static sn_status warp_init(const sni_sphinx_opts *o, warp *w, sn_err *err) {
                    o->warp_params);
   if (w->type == SNI_SPHINX_WARP_PIECEWISE_LINEAR) {
     if (w->b == 0.0f) w->b = o->samprate * 0.85f;
-    if (w->b < o->samprate) {
-      w->upper_slope = (o->samprate - w->a * w->b) / (o->samprate - w->b);
-      w->upper_offset =
-          o->samprate * w->b * (w->a - 1.0f) / (o->samprate - w->b);
+    const float nyquist = o->samprate / 2;
+    if (w->b < o->samprate) { /* sphinxbase means the Nyquist frequency */
+      w->upper_slope = (nyquist - w->a * w->b) / (nyquist - w->b);
+      w->upper_offset = nyquist * w->b * (w->a - 1.0f) / (nyquist - w->b);
     }
   }
   return SN_OK;

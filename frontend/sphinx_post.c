@@ -16,11 +16,9 @@
  *   "n,m:w"     w   streams of n, m, ... components, 2w + 1 frames each
  *
  * Batch mean subtraction waits for the whole utterance. The mean is that of
- * the frames whose c0 is not negative (those of digital silence are), with the
- * first and the last frame counted 1 + win times: sphinxbase subtracts after
- * it has padded. Live subtraction starts with cmninit; the mean is computed
- * anew when 800 frames have been seen (then they count for 500) and at the end
- * of each utterance.
+ * the frames whose c0 is not negative (those of digital silence are). Live
+ * subtraction starts with cmninit; the mean is computed anew when 800 frames
+ * have been seen (then they count for 500) and at the end of each utterance.
  *
  * Source: sphinxbase 0.8+5prealpha feat/feat.c, cmn.c, cmn_live.c, agc.c;
  * pocketsphinx acmod.c (cmninit). Deviates: live subtraction looks at every
@@ -308,12 +306,6 @@ sn_status sni_sphinx_post_push(sni_sphinx_post *p, const float *frame,
   return SN_OK;
 }
 
-/* How often frame i of n counts in batch normalisation. */
-static double weight_of(const sni_sphinx_post *p, size_t i) {
-  const double win = (double)p->type->win;
-  return 1 + (i == 0 ? win : 0) + (i + 1 == p->cep.n ? win : 0);
-}
-
 static void batch_mean(sni_sphinx_post *p) {
   const size_t dim = p->type->in_dim;
   double n = 0;
@@ -321,9 +313,8 @@ static void batch_mean(sni_sphinx_post *p) {
   for (size_t i = 0; i < p->cep.n; i++) {
     const float *frame = sni_frame_queue_at(&p->cep, i);
     if (frame[0] < 0.0f) continue;
-    const double w = weight_of(p, i);
-    for (size_t d = 0; d < dim; d++) p->sum[d] += w * (double)frame[d];
-    n += w;
+    for (size_t d = 0; d < dim; d++) p->sum[d] += (double)frame[d];
+    n += 1;
   }
   for (size_t d = 0; d < dim; d++)
     p->mean[d] = n > 0 ? (float)(p->sum[d] / n) : 0.0f;
@@ -335,12 +326,11 @@ static void batch_scale(sni_sphinx_post *p) {
   for (size_t d = 0; d < dim; d++) p->sum[d] = 0;
   for (size_t i = 0; i < p->cep.n; i++) {
     const float *frame = sni_frame_queue_at(&p->cep, i);
-    const double w = weight_of(p, i);
     for (size_t d = 0; d < dim; d++) {
       const double x = (double)frame[d] - (double)p->mean[d];
-      p->sum[d] += w * x * x;
+      p->sum[d] += x * x;
     }
-    n += w;
+    n += 1;
   }
   for (size_t d = 0; d < dim; d++)
     p->scale[d] = p->sum[d] > 0 ? (float)sqrt(n / p->sum[d]) : 1.0f;
@@ -359,8 +349,8 @@ static double gain(const sni_sphinx_post *p) {
   for (size_t i = 0; i < p->cep.n; i++) {
     const double c0 = (double)sni_frame_queue_at(&p->cep, i)[0];
     if (c0 >= least + p->type->agc_threshold) continue;
-    sum += weight_of(p, i) * c0;
-    n += weight_of(p, i);
+    sum += c0;
+    n += 1;
   }
   return n > 0 ? sum / n : 0;
 }
