@@ -56,7 +56,7 @@ struct sni_pitch_plan {
   filters resample;          /* step 1, for each phase of the output */
   int64_t in_unit, out_unit; /* samples after which the phases repeat */
   int64_t reach;             /* of the filter, in ticks (see n_resampled) */
-  double step_cost;          /* f */
+  float step_cost;           /* f */
 };
 
 /* ---- The plan ---- */
@@ -235,8 +235,8 @@ static sn_status fill(const sni_kaldi_opts *o, sni_pitch_plan *p, sn_err *err) {
   SN_TRY(set_frames(o, p, err));
   SN_TRY(set_lags(o, p, err));
   SN_TRY(set_resample(o, p, err));
-  const double step = log(1.0 + o->delta_pitch);
-  p->step_cost = step * step * o->penalty_factor;
+  const double step = log(1.0 + (double)(float)o->delta_pitch);
+  p->step_cost = (float)(step * step) * (float)o->penalty_factor;
   return SN_OK;
 }
 
@@ -288,7 +288,8 @@ typedef struct pitch {
   double *norm;     /* [n_measured] product of energies */
   float *nccf;      /* [n_measured] with ballast */
   float *local;     /* [n_lags] nccf, then cost */
-  double *cost;     /* [n_lags] of the best path to each candidate */
+  float *cost;      /* [n_lags] of the best path to each candidate */
+  float *before;    /* [n_lags] the same of the frame before */
   double *envelope; /* [2 * n_lags + 1] */
   size_t *apex;     /* [n_lags] */
 
@@ -457,38 +458,63 @@ static float lag_value(const filters *f, const float *nccf, size_t lag) {
 
 /* ---- Step 4 ---- */
 
-/* From cost of the frame before and local cost to cost and back pointers. Least
- * cost is brought to 0. */
-static void search(pitch *x, uint16_t *back) {
+/* Lower envelope of the parabolas before[j] + f (i - j)^2: apex[0 .. k] are
+ * those in it, begin[0 .. k] where each becomes the lowest. */
+static void find_envelope(const pitch *x) {
   const size_t n = x->p->n_lags;
-  const double f = x->p->step_cost;
-  double *const begin = x->envelope; /* where parabola k becomes the lowest */
-  double *const height = x->envelope + n + 1; /* cost[i] + f i^2 */
+  const double f = (double)x->p->step_cost;
+  double *const begin = x->envelope;
+  double *const height = x->envelope + n + 1; /* before[j] + f j^2 */
   size_t *const apex = x->apex;
   size_t k = 0;
   begin[0] = -INFINITY;
   apex[0] = 0;
-  height[0] = x->cost[0];
-  for (size_t i = 1; i < n; i++) {
-    height[i] = x->cost[i] + f * (double)i * (double)i;
+  height[0] = (double)x->before[0];
+  for (size_t j = 1; j < n; j++) {
+    height[j] = (double)x->before[j] + f * (double)j * (double)j;
     double cross = 0.0; /* with the last of the envelope */
     for (;; k--) {
-      cross = (height[i] - height[apex[k]]) / (2.0 * f * (double)(i - apex[k]));
+      cross = (height[j] - height[apex[k]]) / (2.0 * f * (double)(j - apex[k]));
       if (cross > begin[k]) break; /* always so for k == 0 */
     }
-    apex[++k] = i;
+    apex[++k] = j;
     begin[k] = cross;
   }
   begin[k + 1] = INFINITY;
-  double least = INFINITY;
-  k = 0;
-  /* x->cost may be overwritten behind the envelope only: use height. */
+}
+
+/* From the costs before and the local cost to cost and back pointers; the
+ * least cost is brought to 0.
+ *
+ * Costs are near 1 and a step of one candidate costs 2.5e-6, some 20 units in
+ * the last place of a float: where the signal has no pitch, rounding decides.
+ * Hence the sums are Kaldi's, in float, the first of equals taken, and the
+ * envelope (in double) only says near which candidate to look. */
+static void search(pitch *x, uint16_t *back) {
+  const size_t n = x->p->n_lags, near = 2;
+  const float f = x->p->step_cost;
+  float *const swap = x->before;
+  x->before = x->cost;
+  x->cost = swap;
+  find_envelope(x);
+  size_t k = 0, last = 0; /* back pointers never fall */
+  float least = INFINITY;
   for (size_t i = 0; i < n; i++) {
-    while (begin[k + 1] < (double)i) k++;
-    const double a = (double)apex[k], d = (double)i - a;
-    back[i] = (uint16_t)apex[k];
-    x->cost[i] = height[apex[k]] - f * a * a + f * d * d + (double)x->local[i];
-    least = fmin(least, x->cost[i]);
+    while (x->envelope[k + 1] < (double)i) k++;
+    const size_t apex = x->apex[k];
+    const size_t from = apex < last + near ? last : apex - near;
+    const size_t to = apex + near < n ? apex + near : n - 1;
+    float best = INFINITY;
+    for (size_t j = from; j <= to; j++) {
+      const float d = (float)(j > i ? j - i : i - j);
+      const float c = d * d * f + x->before[j];
+      if (c >= best) continue;
+      best = c;
+      last = j;
+    }
+    back[i] = (uint16_t)last;
+    x->cost[i] = best + x->local[i];
+    least = fminf(least, x->cost[i]);
   }
   for (size_t i = 0; i < n; i++) x->cost[i] -= least;
 }
@@ -736,6 +762,7 @@ static void pitch_destroy(sni_extractor *base) {
   sn_free(x->nccf);
   sn_free(x->local);
   sn_free(x->cost);
+  sn_free(x->before);
   sn_free(x->envelope);
   sn_free(x->apex);
   sn_free(x->back);
@@ -762,6 +789,7 @@ static sn_status make_buffers(pitch *x, sn_err *err) {
   x->nccf = sn_calloc(p->n_measured, sizeof *x->nccf);
   x->local = sn_calloc(p->n_lags, sizeof *x->local);
   x->cost = sn_calloc(p->n_lags, sizeof *x->cost);
+  x->before = sn_calloc(p->n_lags, sizeof *x->before);
   x->envelope = sn_calloc(2 * p->n_lags + 1, sizeof *x->envelope);
   x->apex = sn_calloc(p->n_lags, sizeof *x->apex);
   x->open_cap = 256;
@@ -769,7 +797,8 @@ static sn_status make_buffers(pitch *x, sn_err *err) {
   x->pov = sn_calloc(x->open_cap, p->n_measured * sizeof *x->pov);
   x->path = sn_calloc(x->open_cap, sizeof *x->path);
   if (!x->in || !x->x || !x->inner || !x->norm || !x->nccf || !x->local ||
-      !x->cost || !x->envelope || !x->apex || !x->back || !x->pov || !x->path)
+      !x->cost || !x->before || !x->envelope || !x->apex || !x->back ||
+      !x->pov || !x->path)
     return sn_fail_nomem(err, "pitch");
   return SN_OK;
 }
