@@ -574,7 +574,7 @@ static void fill_view(import *m) {
   s->n_gauss = g->n_gauss;
   s->top_n = m->o.top_n < g->n_gauss ? m->o.top_n : g->n_gauss;
   s->weights = m->weights8 != NULL ? 1 : 0;
-  v->weight_unit = UNIT;
+  v->weight_unit = m->weights8 != NULL ? m->dump.unit : UNIT;
   v->clip = s->kind == SN_AM_CONTINUOUS ? HUGE_VAL : CLIP_UNITS * UNIT;
   v->names = m->names.data;
   v->n_names = m->names.n;

@@ -88,11 +88,11 @@ SN_NODISCARD sn_status sni_s3_map_read(const void *data, size_t n,
                                        sn_err *err);
 void sni_s3_map_clear(sni_s3_map *m);
 
-/* sendump: weights as bytes, -log in units of 1024 log 1.0001. */
+/* sendump: weights as bytes, -log in units. */
 typedef struct sni_sendump {
-  int32_t n_streams;       /* 0: the file does not say */
-  int32_t n_gauss, n_pdfs; /* n_pdfs columns: may be padded */
-  uint8_t *data;           /* [stream][gauss][column] */
+  int32_t n_streams, n_gauss, n_pdfs;
+  double unit;   /* nat: 1024 log 1.0001 unless the file says otherwise */
+  uint8_t *data; /* [stream][gauss][pdf] */
 } sni_sendump;
 /* want_*: what the other files of the model say. */
 SN_NODISCARD sn_status sni_sendump_read(const void *data, size_t n,

@@ -5,6 +5,7 @@
  * Sources: cmusphinx/pocketsphinx ms_gauden.c:gauden_param_read,
  * ms_senone.c:senone_mixw_read and senone_mgau_map_read, tmat.c:tmat_init,
  * ptm_mgau.c:read_sendump. */
+#include <math.h>
 #include <string.h>
 
 #include "am/am_internal.h"
@@ -217,29 +218,25 @@ void sni_s3_map_clear(sni_s3_map *m) {
 /* ---- sendump ---- */
 
 typedef struct dump_head {
-  int32_t streams, gauss, pdfs, clusters, bits;
+  int32_t streams, gauss, pdfs, clusters, bits, shift;
+  double base;
 } dump_head;
 
-/* "key number" for the keys that matter; all others are comments. */
-static sn_status head_string(sni_bytes *b, sn_span text, size_t at,
-                             dump_head *h, sn_err *err) {
+/* "key number" for the keys that matter. The same words also occur in the
+ * description of the format, without a number. */
+static void head_string(sn_span text, dump_head *h) {
   struct {
     const char *key;
     int32_t *to;
-  } const keys[] = {{"feature_count", &h->streams},
-                    {"mixture_count", &h->gauss},
-                    {"model_count", &h->pdfs},
-                    {"cluster_count", &h->clusters},
-                    {"cluster_bits", &h->bits}};
+  } const keys[] = {
+      {"feature_count", &h->streams},  {"mixture_count", &h->gauss},
+      {"model_count", &h->pdfs},       {"cluster_bits", &h->bits},
+      {"cluster_count", &h->clusters}, {"mixw_shift", &h->shift}};
   sn_span key = {0}, value = {0};
-  if (!sn_next_field(&text, &key)) return SN_OK;
-  for (size_t i = 0; i < sizeof keys / sizeof keys[0]; i++) {
-    if (!sn_span_eq(key, keys[i].key)) continue;
-    if (!sn_next_field(&text, &value) || !sn_parse_int32(value, keys[i].to) ||
-        *keys[i].to < 0)
-      return sni_bytes_fail(b, err, at, keys[i].key, "not a number");
-  }
-  return SN_OK;
+  if (!sn_next_field(&text, &key) || !sn_next_field(&text, &value)) return;
+  for (size_t i = 0; i < sizeof keys / sizeof keys[0]; i++)
+    if (sn_span_eq(key, keys[i].key)) (void)sn_parse_int32(value, keys[i].to);
+  if (sn_span_eq(key, "logbase")) (void)sn_parse_double(value, &h->base);
 }
 
 /* Strings with their lengths, up to a length of zero. The first length also
@@ -266,7 +263,7 @@ static sn_status dump_header(sni_bytes *b, dump_head *h, sn_err *err) {
     if (i < 2 && text.n != (size_t)len - 1)
       return sni_bytes_fail(b, err, at + 4, "header string",
                             "not closed by a zero byte");
-    SN_TRY(head_string(b, text, at + 4, h, err));
+    head_string(text, h);
   }
 }
 
@@ -313,7 +310,7 @@ sn_status sni_sendump_read(const void *data, size_t n, const char *name,
                            int32_t want_streams, int32_t want_gauss,
                            int32_t want_pdfs, sni_sendump *out, sn_err *err) {
   sni_bytes b = cursor(data, n, name);
-  dump_head h = {want_streams, want_gauss, want_pdfs, 0, 8};
+  dump_head h = {want_streams, want_gauss, want_pdfs, 0, 8, 10, 1.0001};
   sn_status s = SN_OK;
   memset(out, 0, sizeof *out);
   SN_TRY(dump_header(&b, &h, err));
@@ -335,6 +332,13 @@ sn_status sni_sendump_read(const void *data, size_t n, const char *name,
                           "%d clusters of %d bits: expected none, or 15 or "
                           "16 of 4 or 8 bits",
                           h.clusters, h.bits);
+  if (!(h.base > 1.0 && h.base <= 2.0) || h.shift < 0 || h.shift > 20 ||
+      !(log(h.base) * ldexp(1.0, h.shift) <= 1.0))
+    return sni_bytes_fail(&b, err, b.at, "logbase",
+                          "%g with mixw_shift %d is not a useful unit of "
+                          "weights",
+                          h.base, h.shift);
+  out->unit = log(h.base) * ldexp(1.0, h.shift);
   const size_t cells = (size_t)want_streams * (size_t)want_gauss;
   if (cells > (b.n - b.at) || cells * (size_t)cols / 2 > b.n - b.at)
     return sni_bytes_fail(&b, err, b.at, "weights",
