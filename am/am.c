@@ -22,6 +22,7 @@ struct sn_am {
   sn_am_filler *fillers; /* words are owned */
   int32_t n_fillers;
   sn_am_scales scales;
+  double frame_shift_s;
   uint32_t topology_crc;
 };
 
@@ -122,10 +123,11 @@ static uint32_t topology_crc(const sni_am_view *v) {
 }
 
 /* The features must be as wide as the model thinks. */
-static sn_status check_feat(const sn_am *am, sn_err *err) {
+static sn_status check_feat(sn_am *am, sn_err *err) {
   sn_feat *plan = NULL;
   SN_TRY(sn_feat_create(am->feat, SN_FEAT_FULL, &plan, err));
   const size_t dim = sn_feat_dim(plan);
+  am->frame_shift_s = sn_feat_frame_shift_s(plan);
   sn_feat_destroy(plan);
   if (dim != (size_t)am->v.shape.dim)
     return sn_fail(err, SN_EMISMATCH,
@@ -210,6 +212,7 @@ void sn_am_destroy(sn_am *am) {
 
 const sni_am_view *sni_am_view_of(const sn_am *am) { return &am->v; }
 const sni_gmm *sni_am_gmm(const sn_am *am) { return am->gmm; }
+double sni_am_frame_shift_s(const sn_am *am) { return am->frame_shift_s; }
 const sn_feat_config *sn_am_feat(const sn_am *am) { return am->feat; }
 const char *sn_am_name(const sn_am *am) { return am->name; }
 int32_t sn_am_n_phones(const sn_am *am) { return am->v.shape.n_phones; }

@@ -147,6 +147,9 @@ SN_NODISCARD sn_status sn_am_import_sphinx(const char *sphinx_dir,
 SN_NODISCARD sn_status sn_am_scorer_create(const sn_am *am,
                                            sn_feat_stream *feats,
                                            sn_scorer **out, sn_err *err);
+/* Ready for the next utterance, after the feature stream was reset; s must be
+ * one of sn_am_scorer_create's. */
+void sn_am_scorer_reset(sn_scorer *s);
 /* Scores of given frames at once (tests, alignment). feats: [T x D] final
  * features; out: [T x n_pdfs] natural-log likelihoods. */
 SN_NODISCARD sn_status sn_am_score_block(const sn_am *am, sn_cmat feats,

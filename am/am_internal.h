@@ -79,6 +79,7 @@ void sni_gmm_destroy(sni_gmm *g);
 
 const sni_am_view *sni_am_view_of(const sn_am *am);
 const sni_gmm *sni_am_gmm(const sn_am *am);
+double sni_am_frame_shift_s(const sn_am *am);
 #ifdef __cplusplus
 }
 #endif
