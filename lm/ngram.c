@@ -221,6 +221,13 @@ double sn_ngram_score(const sn_ngram *lm, sn_ngram_state from, int32_t word,
   return sum + (double)lm->level[level].logp[node];
 }
 
+double sn_ngram_sum(const sn_ngram *lm, sn_ngram_state h) {
+  double sum = 0.0;
+  for (int32_t w = 0; w < lm->vocab.n_words; w++)
+    if (w != lm->bos) sum += exp(sn_ngram_score(lm, h, w, NULL, NULL));
+  return sum;
+}
+
 int64_t sn_ngram_children(const sn_ngram *lm, sn_ngram_state h,
                           int64_t *first) {
   check_state(lm, h);

@@ -82,6 +82,10 @@ sn_ngram_state sn_ngram_begin(const sn_ngram *lm);
 double sn_ngram_score(const sn_ngram *lm, sn_ngram_state from, int32_t word,
                       sn_ngram_state *to, int32_t *matched);
 
+/* Sum of the probabilities of all words but <s> after h: 1 in a proper model.
+ * Scores every word. */
+double sn_ngram_sum(const sn_ngram *lm, sn_ngram_state h);
+
 /* ---- Structure, for those who build graphs or prune ---- */
 /* Explicit successors of a history, ascending by word. level < order. The
  * child k has index *first + k at level + 1. */
@@ -99,13 +103,20 @@ sn_ngram_state sn_ngram_backoff_state(const sn_ngram *lm, sn_ngram_state h);
 sn_ngram_state sn_ngram_next_state(const sn_ngram *lm, int32_t level,
                                    int64_t node);
 
-/* Entropy pruning. threshold: relative perplexity increase an n-gram may cost
- * before it is kept, for example 1e-8.
+/* Entropy pruning: leaves out each n-gram (order 2 and up) without which the
+ * perplexity, by the model's own distribution, grows by a factor of less than
+ * 1 + threshold; for example 1e-8. n-grams that begin a kept one stay. Back-off
+ * weights are computed anew, so that the result sums to one for each history
+ * even where lm does not (quantised or rounded models; their unigrams are
+ * scaled too). The highest orders may become empty and go.
+ * Errors: EARG for a threshold below 0, ENOMEM, ECANCEL.
  * Source: Stolcke 1998, "Entropy-based pruning of backoff language models". */
 SN_NODISCARD sn_status sn_ngram_prune(const sn_ngram *lm, double threshold,
                                       sn_log *log, sn_ngram **out, sn_err *err);
-/* Prunes to about n_ngrams in all (bisection over the threshold, which is
- * returned in *threshold). */
+/* Prunes to exactly n_ngrams over all orders (all, if lm has no more), the
+ * n-grams that cost least going first. *threshold (may be NULL) is the one
+ * that sn_ngram_prune would need, infinity when only words are left. EARG when
+ * n_ngrams is less than the number of words, which all stay. */
 SN_NODISCARD sn_status sn_ngram_prune_to(const sn_ngram *lm, int64_t n_ngrams,
                                          sn_log *log, double *threshold,
                                          sn_ngram **out, sn_err *err);

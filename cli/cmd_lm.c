@@ -1,0 +1,313 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* senone lm convert, prune, ppl, info. */
+#include <math.h>
+#include <string.h>
+
+#include "base/io.h"
+#include "cli/cli.h"
+#include "lm/ngram.h"
+#include "lm/perplexity.h"
+
+#define LN10 2.302585092994045684
+
+/* ---- Writing a model ---- */
+
+typedef enum out_format { FORMAT_AUTO, FORMAT_ARPA, FORMAT_BINARY } out_format;
+#define FORMAT_HELP \
+  "by the name: .arpa, .lm, .gz and - are ARPA, all others binary"
+
+static bool ends_with(const char *s, const char *end) {
+  const size_t n = strlen(s), m = strlen(end);
+  return n >= m && strcmp(s + n - m, end) == 0;
+}
+
+static sn_ngram_format format_of(int32_t asked, const char *path) {
+  if (asked == FORMAT_ARPA) return SN_NGRAM_ARPA;
+  if (asked == FORMAT_BINARY) return SN_NGRAM_BINARY;
+  return ends_with(path, ".arpa") || ends_with(path, ".gz") ||
+                 ends_with(path, ".lm") || strcmp(path, "-") == 0
+             ? SN_NGRAM_ARPA
+             : SN_NGRAM_BINARY;
+}
+
+static void report_counts(sn_cli *cli, const char *what, const sn_ngram *lm) {
+  sn_str text = {0};
+  for (int32_t k = 1; k <= sn_ngram_order(lm); k++)
+    if (sn_str_addf(&text, NULL, "%s%lld %d-grams", k > 1 ? ", " : "",
+                    (long long)sn_ngram_count(lm, k), k) != SN_OK)
+      break;
+  sn_info(cli->log, "%s: %s", what, sn_str_get(&text));
+  sn_str_clear(&text);
+}
+
+static int save(sn_cli *cli, const sn_ngram *lm, int32_t format) {
+  const char *const path = cli->args[1];
+  if (sn_ngram_save(lm, path, format_of(format, path), cli->log, &cli->err) !=
+      SN_OK)
+    return sn_cli_fail(cli);
+  report_counts(cli, path, lm);
+  return sn_cli_finish(cli, SN_EXIT_OK);
+}
+
+/* ---- convert ---- */
+
+typedef struct convert_opts {
+  int32_t format;
+} convert_opts;
+
+static const sn_opt convert_table[] = {
+    {"format", SN_OPT_ENUM, offsetof(convert_opts, format), 0, 0, 2,
+     "auto|arpa|binary", "", "of OUT; auto: " FORMAT_HELP},
+    SN_OPT_END};
+
+static int run_convert(sn_cli *cli) {
+  const convert_opts *const o = cli->opts[0];
+  sn_ngram *lm = NULL;
+  if (sn_ngram_load(cli->args[0], cli->log, &lm, &cli->err) != SN_OK)
+    return sn_cli_fail(cli);
+  const int status = save(cli, lm, o->format);
+  sn_ngram_destroy(lm);
+  return status;
+}
+
+const sn_command sn_cmd_lm_convert = {
+    .name = "lm convert",
+    .synopsis = "[--format=arpa|binary] IN OUT",
+    .summary = "change the format of an n-gram model",
+    .description =
+        "Reads ARPA (also gzipped; - is standard input), Sphinx binaries "
+        "(.lm.bin) or Senone's binary, and writes ARPA or Senone's binary, "
+        "which opens in milliseconds. What had to be repaired in IN is said "
+        "with its count.",
+    .example =
+        "senone lm convert /usr/share/pocketsphinx/model/en-us/en-us.lm.bin "
+        "en-us.arpa.gz",
+    .tables = {{convert_table, sizeof(convert_opts)}},
+    .min_args = 2,
+    .max_args = 2,
+    .run = run_convert};
+
+/* ---- prune ---- */
+
+typedef struct prune_opts {
+  double threshold;
+  double n_grams; /* 0: by threshold */
+  int32_t format;
+} prune_opts;
+
+static const sn_opt prune_table[] = {
+    {"threshold", SN_OPT_DOUBLE, offsetof(prune_opts, threshold), 1e-7, 0, 1e9,
+     NULL, "", "growth of perplexity that leaving out one n-gram may cause"},
+    {"n-grams", SN_OPT_DOUBLE, offsetof(prune_opts, n_grams), 0, 0, 4e9, NULL,
+     "n-grams", "keep the best that many, over all orders; 0: use threshold"},
+    {"format", SN_OPT_ENUM, offsetof(prune_opts, format), 0, 0, 2,
+     "auto|arpa|binary", "", "of OUT; auto: " FORMAT_HELP},
+    SN_OPT_END};
+
+static sn_status prune(sn_cli *cli, const sn_ngram *lm, sn_ngram **out) {
+  const prune_opts *const o = cli->opts[0];
+  if (o->n_grams <= 0.0)
+    return sn_ngram_prune(lm, o->threshold, cli->log, out, &cli->err);
+  double threshold = 0.0;
+  SN_TRY(sn_ngram_prune_to(lm, (int64_t)o->n_grams, cli->log, &threshold, out,
+                           &cli->err));
+  sn_info(cli->log, "--threshold=%g gives this model", threshold);
+  return SN_OK;
+}
+
+static int run_prune(sn_cli *cli) {
+  const prune_opts *const o = cli->opts[0];
+  sn_ngram *lm = NULL, *pruned = NULL;
+  sn_status s = sn_ngram_load(cli->args[0], cli->log, &lm, &cli->err);
+  if (s == SN_OK) {
+    report_counts(cli, cli->args[0], lm);
+    s = prune(cli, lm, &pruned);
+  }
+  sn_ngram_destroy(lm);
+  const int status =
+      s == SN_OK ? save(cli, pruned, o->format) : sn_cli_fail(cli);
+  sn_ngram_destroy(pruned);
+  return status;
+}
+
+const sn_command sn_cmd_lm_prune = {
+    .name = "lm prune",
+    .synopsis = "[--threshold=X | --n-grams=N] IN OUT",
+    .summary = "leave out the n-grams that matter least",
+    .description =
+        "Entropy pruning (Stolcke 1998): an n-gram goes when backing off "
+        "instead changes the model's perplexity by less than the threshold; "
+        "with --n-grams the threshold is found that keeps exactly that many. "
+        "Words never go. Back-off weights are computed anew, and the result "
+        "sums to one for each history.",
+    .example =
+        "senone lm prune --n-grams=500000 "
+        "/usr/share/pocketsphinx/model/en-us/en-us.lm.bin en-us-500k.lm.bin",
+    .tables = {{prune_table, sizeof(prune_opts)}},
+    .min_args = 2,
+    .max_args = 2,
+    .run = run_prune};
+
+/* ---- ppl ---- */
+
+typedef struct ppl_opts {
+  bool debug;
+  double n_oov;
+} ppl_opts;
+
+static const sn_opt ppl_table[] = {
+    {"debug", SN_OPT_BOOL, offsetof(ppl_opts, debug), 0, 0, 1, NULL, "",
+     "one line a word: sentence, word, order of the n-gram found, log10 p"},
+    {"oov-list", SN_OPT_DOUBLE, offsetof(ppl_opts, n_oov), 100, 0, 1e9, NULL,
+     "words", "name at most that many unknown words"},
+    SN_OPT_END};
+
+static void print_word(void *user, const sn_ppl_word *w) {
+  sn_cli_print(user, "word\t%lld\t%s\t%d\t%.6f\n", (long long)w->sentence + 1,
+               w->text, w->matched, w->logp / LN10);
+}
+
+static void print_result(sn_cli *cli, const sn_ngram *lm, sn_ppl *p) {
+  const ppl_opts *const o = cli->opts[0];
+  const sn_ppl_sums *const s = sn_ppl_get_sums(p);
+  const double n_all = (double)(s->n_words + s->n_oov);
+  sn_cli_print(cli, "sentences\t%lld\n", (long long)s->n_sentences);
+  sn_cli_print(cli, "words\t%lld\n", (long long)(s->n_words + s->n_oov));
+  sn_cli_print(cli, "oov\t%lld\t%.2f %%\n", (long long)s->n_oov,
+               n_all > 0.0 ? 100.0 * (double)s->n_oov / n_all : 0.0);
+  sn_cli_print(cli, "log10p\t%.4f\n", (s->words_logp + s->ends_logp) / LN10);
+  sn_cli_print(cli, "perplexity\t%.4f\twords and sentence ends, no OOVs\n",
+               sn_ppl_compute(p, true, false));
+  sn_cli_print(cli, "perplexity-words\t%.4f\twords alone, no OOVs\n",
+               sn_ppl_compute(p, false, false));
+  if (sn_ngram_unk(lm) >= 0)
+    sn_cli_print(cli, "perplexity-oov\t%.4f\twords, sentence ends and OOVs\n",
+                 sn_ppl_compute(p, true, true));
+  sn_ppl_sort_oov(p);
+  for (int32_t i = 0; i < sn_ppl_n_oov_types(p); i++) {
+    int64_t n;
+    const char *const word = sn_ppl_oov(p, i, &n);
+    if (i >= o->n_oov) {
+      sn_info(cli->log, "%d more unknown words; see --oov-list",
+              sn_ppl_n_oov_types(p) - i);
+      break;
+    }
+    sn_cli_print(cli, "oov-word\t%s\t%lld\n", word, (long long)n);
+  }
+}
+
+static sn_status add_texts(sn_cli *cli, sn_ppl *p) {
+  const ppl_opts *const o = cli->opts[0];
+  for (size_t i = 1; i < cli->n_args || i == 1; i++) {
+    sn_reader *r = NULL;
+    const char *const path = i < cli->n_args ? cli->args[i] : "-";
+    SN_TRY(sn_reader_open(path, &r, &cli->err));
+    const sn_status s =
+        sn_ppl_add_text(p, r, o->debug ? print_word : NULL, cli, &cli->err);
+    sn_reader_destroy(r);
+    SN_TRY(s);
+  }
+  return SN_OK;
+}
+
+static int run_ppl(sn_cli *cli) {
+  sn_ngram *lm = NULL;
+  sn_ppl *p = NULL;
+  sn_status s = sn_ngram_load(cli->args[0], cli->log, &lm, &cli->err);
+  if (s == SN_OK) s = sn_ppl_create(lm, cli->opts[1], &p, &cli->err);
+  if (s == SN_OK) s = add_texts(cli, p);
+  if (s == SN_OK && sn_ppl_get_sums(p)->n_sentences == 0)
+    sn_warn(cli->log, "the text has no sentences");
+  if (s == SN_OK) print_result(cli, lm, p);
+  sn_ppl_destroy(p);
+  sn_ngram_destroy(lm);
+  return s == SN_OK ? sn_cli_finish(cli, SN_EXIT_OK) : sn_cli_fail(cli);
+}
+
+const sn_command sn_cmd_lm_ppl = {
+    .name = "lm ppl",
+    .synopsis = "[--ids] [--fold=lower] [--debug] LM [TEXT ...]",
+    .summary = "perplexity of a text under an n-gram model",
+    .description =
+        "TEXT has one sentence a line (also gzipped; standard input when none "
+        "is given); <s> and </s> around it may be written or not. Words that "
+        "the model does not have are counted and named, and left out of the "
+        "perplexity; without an <unk> in the model the history begins anew "
+        "after one.",
+    .example =
+        "echo go forward ten meters | senone lm ppl --debug "
+        "/usr/share/pocketsphinx/model/en-us/en-us.lm.bin",
+    .tables = {{ppl_table, sizeof(ppl_opts)},
+               {sn_ppl_opt_table, sizeof(sn_ppl_opts)}},
+    .min_args = 1,
+    .max_args = SIZE_MAX,
+    .run = run_ppl};
+
+/* ---- info ---- */
+
+typedef struct info_opts {
+  double n_sums;
+} info_opts;
+
+static const sn_opt info_table[] = {
+    {"sums", SN_OPT_DOUBLE, offsetof(info_opts, n_sums), 0, 0, 1e6, NULL,
+     "histories",
+     "add up the probabilities after the empty history and that many others"},
+    SN_OPT_END};
+
+static void print_sums(sn_cli *cli, const sn_ngram *lm, double n_sums) {
+  const sn_ngram_state empty = {0, 0};
+  sn_cli_print(cli, "sum-empty-history\t%.6f\n", sn_ngram_sum(lm, empty));
+  double least = INFINITY, most = -INFINITY;
+  const int64_t n = (int64_t)n_sums;
+  const int32_t n_levels = sn_ngram_order(lm) - 1;
+  for (int64_t i = 0; i < n && n_levels > 0; i++) {
+    sn_ngram_state h = {1 + (int32_t)(i % n_levels), 0};
+    const int64_t n_nodes = sn_ngram_count(lm, h.level);
+    if (n_nodes == 0) continue;
+    h.node = (int64_t)((double)n_nodes * (double)i / (double)n);
+    const double sum = sn_ngram_sum(lm, h);
+    least = fmin(least, sum);
+    most = fmax(most, sum);
+  }
+  if (most >= least)
+    sn_cli_print(cli, "sum-least\t%.6f\nsum-most\t%.6f\n", least, most);
+}
+
+static int run_info(sn_cli *cli) {
+  const info_opts *const o = cli->opts[0];
+  sn_ngram *lm = NULL;
+  if (sn_ngram_load(cli->args[0], cli->log, &lm, &cli->err) != SN_OK)
+    return sn_cli_fail(cli);
+  sn_cli_print(cli, "file\t%s\n", cli->args[0]);
+  sn_cli_print(cli, "order\t%d\n", sn_ngram_order(lm));
+  sn_cli_print(cli, "words\t%d\n", sn_ngram_n_words(lm));
+  for (int32_t k = 1; k <= sn_ngram_order(lm); k++)
+    sn_cli_print(cli, "%d-grams\t%lld\n", k, (long long)sn_ngram_count(lm, k));
+  const int32_t special[] = {sn_ngram_bos(lm), sn_ngram_eos(lm),
+                             sn_ngram_unk(lm)};
+  static const char *const names[] = {"sentence-start", "sentence-end",
+                                      "unknown-word"};
+  for (size_t i = 0; i < 3; i++)
+    sn_cli_print(cli, "%s\t%s\n", names[i],
+                 special[i] < 0 ? "none" : sn_ngram_word(lm, special[i]));
+  if (o->n_sums > 0.0) print_sums(cli, lm, o->n_sums);
+  sn_ngram_destroy(lm);
+  return sn_cli_finish(cli, SN_EXIT_OK);
+}
+
+const sn_command sn_cmd_lm_info = {
+    .name = "lm info",
+    .synopsis = "[--sums=N] LM",
+    .summary = "what an n-gram model holds, and whether it is sound",
+    .description =
+        "Reads the whole model, so a damaged file is noticed and its fault "
+        "named. --sums adds up probabilities: a proper model gives 1 after "
+        "each history.",
+    .example =
+        "senone lm info --sums=100 "
+        "/usr/share/pocketsphinx/model/en-us/en-us.lm.bin",
+    .tables = {{info_table, sizeof(info_opts)}},
+    .min_args = 1,
+    .max_args = 1,
+    .run = run_info};
