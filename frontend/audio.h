@@ -26,13 +26,24 @@ typedef struct sn_audio_opts {
 typedef struct sn_audio sn_audio;
 
 /* path: any format that libsndfile reads (wav, flac, ogg, NIST SPHERE, ...);
- * "-" is stdin. Errors say what the file seems to be instead (empty, text,
- * truncated header). A wav whose data are cut short gives what is there and a
- * warning. log may be NULL. opts may be NULL. */
+ * "-" is stdin. From stdin and pipes, PCM wav and headerless PCM are read as
+ * they come; what needs a whole file is read to its end first. Errors say what
+ * the file seems to be instead (empty, text, truncated header). A file whose
+ * data are cut short gives what is there and a warning with the number of
+ * samples that are missing; a part that reaches beyond the end likewise, one
+ * that begins there is SN_EARG. A known header wins over raw_rate_hz, with a
+ * notice. log may be NULL. opts may be NULL. */
 SN_NODISCARD sn_status sn_audio_open(const char *path,
                                      const sn_audio_opts *opts, sn_log *log,
                                      sn_audio **out, sn_err *err);
-void sn_audio_destroy(sn_audio *a);
+/* The same over the bytes of a file, borrowed until destroy; name stands in
+ * messages. */
+SN_NODISCARD sn_status sn_audio_open_memory(const void *data, size_t n,
+                                            const char *name,
+                                            const sn_audio_opts *opts,
+                                            sn_log *log, sn_audio **out,
+                                            sn_err *err);
+void sn_audio_destroy(sn_audio *a);                /* NULL is fine */
 double sn_audio_rate_hz(const sn_audio *a);        /* of what is read */
 double sn_audio_source_rate_hz(const sn_audio *a); /* of the file */
 int32_t sn_audio_n_channels(const sn_audio *a);    /* of the file */
