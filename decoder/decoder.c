@@ -63,9 +63,11 @@ sn_status sn_decoder_start(sn_decoder *d, sn_err *err) {
   return SN_OK;
 }
 
-static sn_status advance(sn_decoder *d, sn_scorer *s, sn_err *err) {
-  const int64_t ready = s->ops->n_frames_ready(s);
-  while (d->search.frame < ready) {
+static sn_status advance(sn_decoder *d, sn_scorer *s, int64_t max_frames,
+                         sn_err *err) {
+  int64_t end = s->ops->n_frames_ready(s);
+  if (end - d->search.frame > max_frames) end = d->search.frame + max_frames;
+  while (d->search.frame < end) {
     const int64_t t = d->search.frame;
     const float *row = NULL;
     double begin_s = 0.0, end_s = 0.0;
@@ -78,6 +80,11 @@ static sn_status advance(sn_decoder *d, sn_scorer *s, sn_err *err) {
 }
 
 sn_status sn_decoder_advance(sn_decoder *d, sn_scorer *s, sn_err *err) {
+  return sn_decoder_advance_by(d, s, INT64_MAX, err);
+}
+
+sn_status sn_decoder_advance_by(sn_decoder *d, sn_scorer *s, int64_t max_frames,
+                                sn_err *err) {
   if (!d->started)
     return sn_fail(err, SN_EARG,
                    "decoder: not started, or not started again after a "
@@ -87,7 +94,7 @@ sn_status sn_decoder_advance(sn_decoder *d, sn_scorer *s, sn_err *err) {
                    "the acoustic model has %d pdfs, the graph was built for "
                    "%d; build the graph again with this model",
                    (int)s->n_pdfs, (int)d->search.graph->n_pdfs);
-  const sn_status status = advance(d, s, err);
+  const sn_status status = advance(d, s, max_frames, err);
   if (status != SN_OK) d->started = false;
   return status;
 }
@@ -121,6 +128,19 @@ sn_status sn_decoder_best(sn_decoder *d, bool final, sn_hyp *out, sn_err *err) {
 }
 
 int64_t sn_decoder_n_frames(const sn_decoder *d) { return d->search.frame; }
+
+bool sn_decoder_has_words(const sn_decoder *d) {
+  const sni_search *const s = &d->search;
+  float unused;
+  const int32_t best = d->started ? sni_search_best(s, false, &unused) : -1;
+  if (best < 0) return false;
+  const sni_record *const live = s->trace.live.data;
+  for (int32_t r = s->cur[best].record; r >= 0; r = live[r].prev)
+    if (live[r].word >= 0) return true;
+  for (size_t i = s->trace.committed.n; i-- > 0;)
+    if (s->trace.committed.data[i].word >= 0) return true;
+  return false;
+}
 
 bool sn_decoder_alive(const sn_decoder *d) { return d->search.n_cur > 0; }
 

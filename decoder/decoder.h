@@ -65,11 +65,17 @@ SN_NODISCARD sn_status sn_decoder_start(sn_decoder *d, sn_err *err);
  * have a cycle of negative cost. */
 SN_NODISCARD sn_status sn_decoder_advance(sn_decoder *d, sn_scorer *s,
                                           sn_err *err);
+/* The same for max_frames frames at most, so that the caller can look up
+ * between. */
+SN_NODISCARD sn_status sn_decoder_advance_by(sn_decoder *d, sn_scorer *s,
+                                             int64_t max_frames, sn_err *err);
 /* The best path so far (partial) or, with `final`, the best that ends in a
  * final state, else (reached_final false) the best of all. */
 SN_NODISCARD sn_status sn_decoder_best(sn_decoder *d, bool final, sn_hyp *out,
                                        sn_err *err);
 int64_t sn_decoder_n_frames(const sn_decoder *d);
+/* Whether the best path so far has any word on it. */
+bool sn_decoder_has_words(const sn_decoder *d);
 /* False once nothing survived the beam (until start). */
 bool sn_decoder_alive(const sn_decoder *d);
 

@@ -1,0 +1,261 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* One stream: samples -> (resampler) -> features -> scores -> search. */
+#include <math.h>
+
+#include "api/api_internal.h"
+#include "base/mem.h"
+
+/* Samples are converted and frames searched in pieces of this size, so that a
+ * large push needs no large buffer, and poll is asked now and then. */
+#define PIECE_SAMPLES 1024
+#define FRAMES_BETWEEN_POLLS 256
+
+struct senone_recognizer {
+  const senone_model *model;
+  sn_settings settings;
+  sn_feat_stream *feats;
+  sn_scorer *scorer;
+  sn_decoder *decoder;
+  sni_resampler *resampler; /* NULL: samples come at the model's rate */
+  double rate_hz;           /* of the samples in this utterance; 0: none yet */
+  int64_t n_samples;        /* pushed in this utterance, at rate_hz */
+  double begin_s;           /* of the utterance in the stream */
+  bool finished, failed, warned;
+};
+
+static sn_status start(senone_recognizer *r, sn_err *err) {
+  sn_scorer_destroy(r->scorer);
+  r->scorer = NULL;
+  r->n_samples = 0;
+  r->rate_hz = 0.0;
+  r->finished = false;
+  r->failed = true;
+  sni_resampler_destroy(r->resampler);
+  r->resampler = NULL;
+  SN_TRY(sn_am_scorer_create(r->model->am, r->feats, &r->scorer, err));
+  SN_TRY(sn_decoder_start(r->decoder, err));
+  r->failed = false;
+  return SN_OK;
+}
+
+static sn_status create(senone_recognizer *r, sn_err *err) {
+  const sn_settings *const set = &r->settings;
+  sn_decoder_opts o = r->model->decode;
+  if (set->beam > 0.0f) o.beam = set->beam;
+  if (set->max_active > 0) o.max_active = set->max_active;
+  if (set->min_active > 0) o.min_active = set->min_active;
+  if (o.min_active > o.max_active) o.min_active = o.max_active;
+  if (set->lm_scale > 0.0) o.acoustic_scale = (float)(1.0 / set->lm_scale);
+  SN_TRY(sn_decoder_create(r->model->graph, &o, &r->decoder, err));
+  SN_TRY(sn_feat_stream_create(
+      r->model->feat,
+      set->cmn == SN_SETTINGS_CMN_BATCH ? SN_CMN_BATCH : SN_CMN_LIVE, &r->feats,
+      err));
+  return start(r, err);
+}
+
+senone_status senone_recognizer_create(const senone_model *m,
+                                       const senone_options *options,
+                                       senone_recognizer **out,
+                                       senone_error *error) {
+  *out = NULL;
+  sn_err err = {0};
+  senone_recognizer *const r = sn_calloc(1, sizeof *r);
+  sn_status s = SN_ENOMEM;
+  if (r == NULL) {
+    s = sn_fail_nomem(&err, "recognizer");
+  } else {
+    r->model = m;
+    r->settings = options != NULL ? options->settings : m->settings;
+    s = create(r, &err);
+  }
+  if (s != SN_OK) {
+    senone_recognizer_destroy(r);
+    return sni_report(&err, s, error);
+  }
+  *out = r;
+  return SENONE_OK;
+}
+
+void senone_recognizer_destroy(senone_recognizer *r) {
+  if (r == NULL) return;
+  sn_scorer_destroy(r->scorer);
+  sn_decoder_destroy(r->decoder);
+  sn_feat_stream_destroy(r->feats);
+  sni_resampler_destroy(r->resampler);
+  sn_free(r);
+}
+
+static sn_status check_usable(const senone_recognizer *r, sn_err *err) {
+  if (r->failed)
+    return sn_fail(err, SN_EARG,
+                   "the recognizer failed before; reset or destroy it");
+  return SN_OK;
+}
+
+/* Searches the frames that are ready, asking poll in between. */
+static sn_status search(senone_recognizer *r, sn_err *err) {
+  const sni_callbacks *const cb = &r->model->callbacks;
+  while (sn_decoder_n_frames(r->decoder) <
+         r->scorer->ops->n_frames_ready(r->scorer)) {
+    SN_TRY(sn_decoder_advance_by(r->decoder, r->scorer, FRAMES_BETWEEN_POLLS,
+                                 err));
+    if (cb->poll != NULL && cb->poll(cb->user) != 0)
+      return sn_fail(err, SN_ECANCEL, "interrupted");
+  }
+  return SN_OK;
+}
+
+/* Samples in 16-bit units at the stream's rate. */
+static sn_status take(senone_recognizer *r, const float *samples, size_t n,
+                      bool last, sn_err *err) {
+  if (r->resampler != NULL)
+    SN_TRY(
+        sni_resampler_push(r->resampler, samples, n, last, &samples, &n, err));
+  if (n > 0) SN_TRY(sn_feat_stream_push(r->feats, samples, n, err));
+  return search(r, err);
+}
+
+static sn_status set_rate(senone_recognizer *r, double rate_hz, sn_err *err) {
+  const double wanted = senone_model_rate_hz(r->model);
+  if (rate_hz == 0.0) rate_hz = wanted;
+  if (r->rate_hz == rate_hz) return SN_OK;
+  if (!(rate_hz >= 100.0 && rate_hz <= 1e7))
+    return sn_fail(err, SN_EARG, "sampling rate %g Hz is not in 100 .. 1e7",
+                   rate_hz);
+  if (r->rate_hz != 0.0)
+    return sn_fail(err, SN_EARG,
+                   "the sampling rate changes from %g to %g Hz within an "
+                   "utterance",
+                   r->rate_hz, rate_hz);
+  if (rate_hz != wanted)
+    SN_TRY(sni_resampler_create(rate_hz, wanted, &r->resampler, err));
+  r->rate_hz = rate_hz;
+  if (rate_hz < wanted && !r->warned)
+    sn_warn(r->model->log,
+            "%g Hz audio for a %g Hz model: there is nothing above %g Hz, "
+            "which the model was trained to hear; expect more errors",
+            rate_hz, wanted, rate_hz / 2);
+  r->warned = true;
+  return SN_OK;
+}
+
+/* Exactly one of i16, f32 is given. */
+static sn_status push(senone_recognizer *r, const int16_t *i16,
+                      const float *f32, size_t n, double rate_hz, sn_err *err) {
+  SN_TRY(check_usable(r, err));
+  if (r->finished)
+    return sn_fail(err, SN_EARG, "samples after finish: call next or reset");
+  SN_TRY(set_rate(r, rate_hz, err));
+  float piece[PIECE_SAMPLES];
+  for (size_t done = 0; done < n;) {
+    const size_t k = n - done < PIECE_SAMPLES ? n - done : PIECE_SAMPLES;
+    for (size_t i = 0; i < k; i++) {
+      piece[i] = i16 != NULL ? (float)i16[done + i] : f32[done + i] * 32768.0f;
+      if (!isfinite(piece[i]))
+        return sn_fail(err, SN_EFORMAT, "sample %lld is not a finite number",
+                       (long long)(r->n_samples + (int64_t)i));
+    }
+    SN_TRY(take(r, piece, k, false, err));
+    r->n_samples += (int64_t)k;
+    done += k;
+  }
+  return SN_OK;
+}
+
+static senone_status push_any(senone_recognizer *r, const int16_t *i16,
+                              const float *f32, size_t n, double rate_hz,
+                              senone_error *error) {
+  sn_err err = {0};
+  const sn_status s = push(r, i16, f32, n, rate_hz, &err);
+  if (s != SN_OK) r->failed = true;
+  return sni_report(&err, s, error);
+}
+
+senone_status senone_recognizer_push_i16(senone_recognizer *r,
+                                         const int16_t *samples, size_t n,
+                                         double rate_hz, senone_error *error) {
+  return push_any(r, samples, NULL, n, rate_hz, error);
+}
+
+senone_status senone_recognizer_push_f32(senone_recognizer *r,
+                                         const float *samples, size_t n,
+                                         double rate_hz, senone_error *error) {
+  return push_any(r, NULL, samples, n, rate_hz, error);
+}
+
+static double length_s(const senone_recognizer *r) {
+  return r->rate_hz > 0.0 ? (double)r->n_samples / r->rate_hz : 0.0;
+}
+
+int senone_recognizer_at_endpoint(const senone_recognizer *r) {
+  if (r->failed || r->finished) return 0;
+  const sn_settings *const set = &r->settings;
+  const double pause_s = sn_feat_stream_trailing_pause_s(r->feats);
+  if (pause_s <= 0.0) return 0;
+  if (pause_s >= set->endpoint_silence_s) return 1;
+  const bool spoke =
+      pause_s + 0.05 < length_s(r) && sn_decoder_has_words(r->decoder);
+  if (!spoke) return 0;
+  if (pause_s >= set->endpoint_pause_s) return 1;
+  return length_s(r) >= set->endpoint_length_s &&
+         pause_s >= set->endpoint_pause_s / 4;
+}
+
+static sn_status finish(senone_recognizer *r, sn_err *err) {
+  SN_TRY(check_usable(r, err));
+  if (r->finished) return SN_OK;
+  if (r->resampler != NULL) SN_TRY(take(r, NULL, 0, true, err));
+  SN_TRY(sn_feat_stream_finish(r->feats, err));
+  SN_TRY(search(r, err));
+  r->finished = true;
+  return SN_OK;
+}
+
+senone_status senone_recognizer_finish(senone_recognizer *r,
+                                       senone_error *error) {
+  sn_err err = {0};
+  const sn_status s = finish(r, &err);
+  if (s != SN_OK) r->failed = true;
+  return sni_report(&err, s, error);
+}
+
+senone_status senone_recognizer_next(senone_recognizer *r,
+                                     senone_error *error) {
+  sn_err err = {0};
+  sn_status s = check_usable(r, &err);
+  if (s == SN_OK) {
+    r->begin_s += length_s(r);
+    sn_feat_stream_reset(r->feats, true);
+    s = start(r, &err);
+  }
+  return sni_report(&err, s, error);
+}
+
+senone_status senone_recognizer_reset(senone_recognizer *r,
+                                      senone_error *error) {
+  sn_err err = {0};
+  r->begin_s = 0.0;
+  sn_feat_stream_reset(r->feats, false);
+  return sni_report(&err, start(r, &err), error);
+}
+
+senone_status senone_recognizer_take_result(senone_recognizer *r,
+                                            senone_result **out,
+                                            senone_error *error) {
+  *out = NULL;
+  sn_err err = {0};
+  sn_hyp hyp = {0};
+  sn_status s = check_usable(r, &err);
+  if (s == SN_OK) s = sn_decoder_best(r->decoder, r->finished, &hyp, &err);
+  if (s == SN_OK) {
+    uint32_t flags = r->finished ? SENONE_RESULT_FINAL : 0;
+    if (hyp.no_path) flags |= SENONE_RESULT_NO_PATH;
+    if (r->finished && !hyp.reached_final && hyp.n_frames > 0)
+      flags |= SENONE_RESULT_INCOMPLETE;
+    s = sni_result_create(r->model->graph, &hyp, flags, r->begin_s,
+                          r->begin_s + length_s(r), out, &err);
+  }
+  sn_hyp_clear(&hyp);
+  return sni_report(&err, s, error);
+}

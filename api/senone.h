@@ -1,0 +1,228 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* senone.h - speech recognition: audio in, words with their times out.
+ *
+ *   senone_model *model;                       one per process and vocabulary
+ *   senone_model_load("en-us", options, &model, &error);
+ *   senone_recognizer *r;                      one per stream of audio
+ *   senone_recognizer_create(model, NULL, &r, &error);
+ *   while (audio) senone_recognizer_push_i16(r, samples, n, 16000, &error);
+ *   senone_recognizer_finish(r, &error);
+ *   senone_result *result;
+ *   senone_recognizer_take_result(r, &result, &error);
+ *   puts(senone_result_text(result));
+ *
+ * Rules that hold for every function:
+ *  - Types are opaque; structs that callers see only grow at their end, and are
+ *    handed out by pointer, so a program runs with later libraries.
+ *  - What fails returns a senone_status other than SENONE_OK and fills the
+ *    caller's senone_error (which may be NULL); an out-parameter is then NULL.
+ *  - The library never prints, never ends the process, never reads the
+ *    environment.
+ *  - A model is immutable: any number of threads may use it. A recognizer, an
+ *    options object or a result belongs to one thread at a time.
+ *  - Destroy functions accept NULL. Strings are UTF-8 as in the lexicon.
+ */
+#ifndef SENONE_H
+#define SENONE_H
+#include <stddef.h>
+#include <stdint.h>
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#if defined(__GNUC__)
+#define SENONE_API __attribute__((visibility("default")))
+#else
+#define SENONE_API
+#endif
+
+/* Version of the library, for example "0.1.0". Cannot fail. */
+SENONE_API const char *senone_version(void);
+
+/* ---- Failures ---- */
+typedef enum senone_status {
+  SENONE_OK = 0,
+  SENONE_ENOMEM = 1,    /* out of memory */
+  SENONE_EARG = 2,      /* option or argument out of range */
+  SENONE_EIO = 3,       /* file could not be read or written */
+  SENONE_EFORMAT = 4,   /* file does not follow its format */
+  SENONE_EMISMATCH = 5, /* two inputs do not belong together */
+  SENONE_ELIMIT = 6,    /* a limit was reached */
+  SENONE_EEXTERNAL = 7, /* a third-party library failed */
+  SENONE_ECANCEL = 8    /* the poll function asked to stop */
+} senone_status;
+
+/* Owned by the caller; start with {0} and clear it the same way: the first
+ * failure stays. message: what was expected, what was found, where, what to
+ * do. */
+typedef struct senone_error {
+  int32_t status; /* senone_status */
+  char message[768];
+} senone_error;
+
+/* ---- Options ----
+ * Names and values as on the command line ("beam", "12"); `senone transcribe
+ * --help` lists them under the same names. What is not set stays as the model
+ * says. */
+typedef struct senone_options senone_options;
+SENONE_API senone_status senone_options_create(senone_options **out,
+                                               senone_error *error);
+SENONE_API void senone_options_destroy(senone_options *o);
+/* Copies value. SENONE_EARG: no such option, or a value out of range. */
+SENONE_API senone_status senone_options_set(senone_options *o, const char *name,
+                                            const char *value,
+                                            senone_error *error);
+/* The names there are: i from 0 until NULL. */
+SENONE_API const char *senone_options_name(size_t i);
+
+typedef enum senone_log_level {
+  SENONE_LOG_ERROR,
+  SENONE_LOG_WARN,
+  SENONE_LOG_INFO,
+  SENONE_LOG_DEBUG
+} senone_log_level;
+/* Called by one thread at a time. */
+typedef void senone_log_fn(void *user, senone_log_level level,
+                           const char *text);
+/* Progress of long work (graph compilation): done of total, in `unit`s; total
+ * <= 0 if unknown; last is 1 once, at the end. */
+typedef void senone_progress_fn(void *user, const char *what, const char *unit,
+                                int64_t done, int64_t total, int last);
+/* Asked now and then by long work, from any thread; non-zero: stop, the call
+ * then returns SENONE_ECANCEL. */
+typedef int senone_poll_fn(void *user);
+
+/* Any of the three may be NULL. Messages above level are dropped. */
+SENONE_API void senone_options_set_callbacks(senone_options *o,
+                                             senone_log_fn *log,
+                                             senone_log_level level,
+                                             senone_progress_fn *progress,
+                                             senone_poll_fn *poll, void *user);
+
+/* ---- Models ---- */
+typedef struct senone_model senone_model;
+
+/* Opens a model: an acoustic model with the search graph of a vocabulary.
+ *
+ * name     folder with a model.ini; or a name, which is looked up in the
+ *          folders of the option "models" (separated by colons).
+ * options  may be NULL. "graph": another graph file than the model's own;
+ *          "lm", "grammar", "words": a graph is compiled for them from the
+ *          model's lexicon, and kept for the next time in the folder of
+ *          "cache" where that is set. Decoding options become the defaults of
+ *          its recognizers. Callbacks are used for as long as the model lives.
+ * Errors: SENONE_EARG no model of that name (where it was looked for);
+ *         SENONE_EIO, SENONE_EFORMAT files missing or damaged;
+ *         SENONE_EMISMATCH the graph was made for another acoustic model, or
+ *         words are not in the lexicon. */
+SENONE_API senone_status senone_model_load(const char *name,
+                                           const senone_options *options,
+                                           senone_model **out,
+                                           senone_error *error);
+/* After all of its recognizers. */
+SENONE_API void senone_model_destroy(senone_model *m);
+SENONE_API const char *senone_model_name(const senone_model *m); /* borrowed */
+/* Sampling rate that the model works at. Audio of other rates is resampled. */
+SENONE_API double senone_model_rate_hz(const senone_model *m);
+/* Words that its graph can recognise: number, and word i (borrowed). */
+SENONE_API int32_t senone_model_n_words(const senone_model *m);
+SENONE_API const char *senone_model_word(const senone_model *m, int32_t i);
+
+/* ---- Recognition of one stream ---- */
+typedef struct senone_recognizer senone_recognizer;
+
+/* options: decoding options for this stream; NULL: as the model was loaded.
+ * "models", "graph", "lm", "grammar", "words" have no effect here. The model
+ * must outlive the recognizer. */
+SENONE_API senone_status senone_recognizer_create(const senone_model *m,
+                                                  const senone_options *options,
+                                                  senone_recognizer **out,
+                                                  senone_error *error);
+SENONE_API void senone_recognizer_destroy(senone_recognizer *r);
+
+/* Takes the next n samples (mono) and searches as far as they reach. Results
+ * do not depend on how the samples are cut into calls.
+ * rate_hz: 0 for the model's rate; another is resampled. It may not change
+ *          within an utterance (SENONE_EARG).
+ * Float samples are in [-1, 1]; NaN and infinity are SENONE_EFORMAT with the
+ * sample's index. After a failure only reset and destroy work. */
+SENONE_API senone_status senone_recognizer_push_i16(senone_recognizer *r,
+                                                    const int16_t *samples,
+                                                    size_t n, double rate_hz,
+                                                    senone_error *error);
+SENONE_API senone_status senone_recognizer_push_f32(senone_recognizer *r,
+                                                    const float *samples,
+                                                    size_t n, double rate_hz,
+                                                    senone_error *error);
+
+/* 1 when the speaker seems to have ended: a pause of "endpoint-pause" seconds
+ * after words, of "endpoint-silence" seconds without any, or a shorter pause in
+ * an utterance beyond "endpoint-length" seconds. Only a hint: call finish, take
+ * the result, call next, and go on pushing. */
+SENONE_API int senone_recognizer_at_endpoint(const senone_recognizer *r);
+
+/* No more samples in this utterance: searches to its end. Twice is fine. */
+SENONE_API senone_status senone_recognizer_finish(senone_recognizer *r,
+                                                  senone_error *error);
+
+/* Ready for the next utterance of the same stream: times go on, what was
+ * learnt of the channel stays. */
+SENONE_API senone_status senone_recognizer_next(senone_recognizer *r,
+                                                senone_error *error);
+/* Ready for another stream: as after create. */
+SENONE_API senone_status senone_recognizer_reset(senone_recognizer *r,
+                                                 senone_error *error);
+
+/* ---- Results ---- */
+typedef struct senone_result senone_result;
+
+/* Before finish: the best words so far, which more audio may change. After
+ * finish: the answer. The caller owns *out (senone_result_destroy); it stays
+ * valid when recognizer and model are gone. */
+SENONE_API senone_status senone_recognizer_take_result(senone_recognizer *r,
+                                                       senone_result **out,
+                                                       senone_error *error);
+SENONE_API void senone_result_destroy(senone_result *result);
+
+/* Costs are negative natural logarithms; the acoustic one is not scaled. Times
+ * are seconds from the start of the stream. */
+typedef struct senone_word {
+  const char *word;
+  double begin_s, end_s;
+  double graph_cost, acoustic_cost;
+  size_t first_phone, n_phones; /* of the result's phones */
+} senone_word;
+
+typedef struct senone_phone {
+  const char *phone;
+  double begin_s, end_s;
+  int32_t word; /* index; -1: silence, noise, or a word not yet known */
+} senone_phone;
+
+enum {
+  SENONE_RESULT_FINAL = 1,     /* taken after finish */
+  SENONE_RESULT_NO_PATH = 2,   /* nothing survived the beam: the answer is
+                                  empty for that reason; widen the beam */
+  SENONE_RESULT_INCOMPLETE = 4 /* final, but the best path ends where a
+                                  sentence of the grammar or LM can not */
+};
+
+/* Everything is borrowed from the result. */
+SENONE_API const char *senone_result_text(const senone_result *result);
+SENONE_API uint32_t senone_result_flags(const senone_result *result);
+SENONE_API size_t senone_result_n_words(const senone_result *result);
+SENONE_API const senone_word *senone_result_word(const senone_result *result,
+                                                 size_t i);
+SENONE_API size_t senone_result_n_phones(const senone_result *result);
+SENONE_API const senone_phone *senone_result_phone(const senone_result *result,
+                                                   size_t i);
+/* Of the whole path; infinite where there is none. */
+SENONE_API double senone_result_graph_cost(const senone_result *result);
+SENONE_API double senone_result_acoustic_cost(const senone_result *result);
+/* Where the utterance lies in the stream. */
+SENONE_API double senone_result_begin_s(const senone_result *result);
+SENONE_API double senone_result_end_s(const senone_result *result);
+#ifdef __cplusplus
+}
+#endif
+#endif
