@@ -13,7 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/kaldi_internal.h"
+#include "base/kaldi_pack_internal.h"
 
 #define N_QUANTILES 4
 

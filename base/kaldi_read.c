@@ -10,8 +10,8 @@
 #include <string.h>
 
 #include "base/io_internal.h"
-#include "base/kaldi_internal.h"
 #include "base/kaldi_io.h"
+#include "base/kaldi_pack_internal.h"
 #include "base/mem.h"
 
 #define MAX_KEY_BYTES 65536u

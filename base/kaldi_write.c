@@ -6,8 +6,8 @@
 #include <string.h>
 
 #include "base/io_internal.h"
-#include "base/kaldi_internal.h"
 #include "base/kaldi_io.h"
+#include "base/kaldi_pack_internal.h"
 #include "base/mem.h"
 
 struct sn_ark_writer {

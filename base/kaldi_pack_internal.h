@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* base/kaldi_internal.h - Kaldi's compressed matrices, as bytes. */
-#ifndef SN_BASE_KALDI_INTERNAL_H
-#define SN_BASE_KALDI_INTERNAL_H
+/* base/kaldi_pack_internal.h - Kaldi's compressed matrices, as bytes. */
+#ifndef SN_BASE_KALDI_PACK_INTERNAL_H
+#define SN_BASE_KALDI_PACK_INTERNAL_H
 #include <stddef.h>
 #include <stdint.h>
 
