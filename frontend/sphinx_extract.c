@@ -420,8 +420,11 @@ sn_status sni_sphinx_extractor_create(const sni_sphinx_plan *p,
       x->power == NULL || x->mel == NULL)
     s = sn_fail_nomem(err, "sphinx front end");
   if (s == SN_OK) s = sni_sphinx_noise_create(&p->o, &x->noise, err);
-  if (s == SN_OK) /* one more than it ever holds */
-    s = sni_frame_queue_reserve(&x->ring, (size_t)p->o.vad_prespeech + 2, err);
+  /* One more than the ring ever holds; as many as one run hands out. */
+  const size_t ring = (size_t)p->o.vad_prespeech + 2;
+  if (s == SN_OK) s = sni_frame_queue_reserve(&x->ring, ring, err);
+  if (s == SN_OK)
+    s = sni_frame_queue_reserve(&x->out, x->pcm_cap / p->shift + 2 + ring, err);
   if (s != SN_OK) {
     destroy(&x->base);
     return s;

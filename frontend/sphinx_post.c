@@ -36,6 +36,7 @@
 enum {
   live_window = 500, /* cmn.h: CMN_WIN */
   live_high = 800,   /* CMN_WIN_HWM */
+  live_frames = 128,
   max_win = 16,
   max_streams = 16
 };
@@ -242,10 +243,14 @@ sn_status sni_sphinx_post_create(const sni_sphinx_type *t, sn_cmn_mode mode,
   p->mean = sn_calloc(t->in_dim, sizeof *p->mean);
   p->scale = sn_calloc(t->in_dim, sizeof *p->scale);
   p->wide = sn_calloc(t->wide_dim, sizeof *p->wide);
-  if (p->sum == NULL || p->mean == NULL || p->scale == NULL ||
-      p->wide == NULL) {
+  sn_status s = SN_OK;
+  if (p->sum == NULL || p->mean == NULL || p->scale == NULL || p->wide == NULL)
+    s = sn_fail_nomem(err, "feature stream");
+  /* enough for a live stream that is pulled from now and then */
+  if (s == SN_OK) s = sni_frame_queue_reserve(&p->cep, live_frames, err);
+  if (s != SN_OK) {
     sni_sphinx_post_destroy(p);
-    return sn_fail_nomem(err, "feature stream");
+    return s;
   }
   sni_sphinx_post_reset(p, false);
   *out = p;
