@@ -47,6 +47,10 @@ const char *sn_feat_config_at(const sn_feat_config *c, size_t i,
                               const char **value);
 sn_feat_dialect sn_feat_config_dialect(const sn_feat_config *c);
 
+/* The dialect's options with units, defaults and ranges, for a reader. */
+SN_NODISCARD sn_status sn_feat_help(sn_feat_dialect dialect, sn_str *out,
+                                    sn_err *err);
+
 /* How far the pipeline goes. */
 typedef enum sn_feat_stage {
   SN_FEAT_BASE, /* before CMN and deltas: what sphinx_fe and compute-*-feats

@@ -274,6 +274,15 @@ const sni_post_opts *sni_feat_config_post(const sn_feat_config *c) {
   return &c->opts.post;
 }
 
+sn_status sn_feat_help(sn_feat_dialect dialect, sn_str *out, sn_err *err) {
+  all_opts unused;
+  void *of;
+  const sn_opt *tab;
+  for (size_t t = 0; (tab = table_at(dialect, t, &unused, &of)) != NULL; t++)
+    SN_TRY(sn_opt_help(tab, out, err));
+  return SN_OK;
+}
+
 /* ---- Files ---- */
 
 /* The next word of *rest into *word: separated by blanks, or within ' or ".
