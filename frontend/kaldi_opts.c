@@ -49,6 +49,13 @@ const sn_opt sni_kaldi_opt_table[] = {
          "subtract the mean of the recording's frames; no frame before the "
          "end then"),
 
+    BOOL("allow-downsample", allow_downsample, 1,
+         "accepted for Kaldi's files: audio of any rate is resampled anyway"),
+    BOOL("allow-upsample", allow_upsample, 1, "likewise"),
+    INT("max-feature-vectors", max_feature_vectors, -1, -1, INT32_MAX, NULL,
+        "accepted for Kaldi's files: frames that were taken cost no memory"),
+    BOOL("debug-mel", debug_mel, 0, "accepted for Kaldi's files; no effect"),
+
     INT("num-mel-bins", num_mel_bins, 23, 3, 1000, NULL,
         "triangular filters on the mel scale"),
     NUM("low-freq", low_freq, 20, 0, 96000, "Hz", "lower edge of the filters"),

@@ -51,6 +51,10 @@ typedef struct sni_kaldi_opts {
   bool round_to_power_of_two;
   bool subtract_mean;
 
+  /* In Kaldi's configuration files; nothing here depends on them. */
+  bool allow_downsample, allow_upsample, debug_mel;
+  int32_t max_feature_vectors;
+
   /* Filters: mfcc, fbank, plp. */
   int32_t num_mel_bins;
   double low_freq, high_freq;            /* Hz; high <= 0: below Nyquist */
