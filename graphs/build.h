@@ -19,13 +19,33 @@ extern "C" {
 #endif
 
 typedef struct sn_graph_opts {
-  double lm_scale;     /* multiplies LM costs; default: the model's */
-  double word_penalty; /* natural log per word; default: the model's */
-  bool fillers;        /* fillers of the model between words */
-  bool pron_probs;     /* use pronunciation probabilities */
-  int32_t on_missing;  /* sn_graph_missing */
+  double lm_scale;       /* multiplies LM costs; 0: the model's */
+  double word_penalty;   /* natural log per word; SN_GRAPH_MODELS_PENALTY: the
+                            model's */
+  bool fillers;          /* fillers of the model between words */
+  double silence_prob;   /* of silence between words, for models that list no
+                            fillers; 0: none */
+  int32_t edges;         /* sn_graph_edges */
+  bool pron_probs;       /* use pronunciation probabilities */
+  bool position_phones;  /* the model's phones are AA_B, AA_I, AA_E, AA_S for
+                            the lexicon's AA */
+  bool fold_case;        /* LM words that the lexicon has in lower or upper
+                            case only are that word */
+  int32_t on_missing;    /* sn_graph_missing */
+  double lookahead;      /* exponent of the sum over the words that an arc can
+                            still lead to: 1: their probability, 20: the best
+                            one's */
+  double grammar_weight; /* of a grammar beside an n-gram model: probability of
+                            its phrases where the model has no history */
 } sn_graph_opts;
+#define SN_GRAPH_MODELS_PENALTY 99.0
 extern const sn_opt sn_graph_opt_table[];
+
+/* Silence before the first and behind the last word. */
+typedef enum sn_graph_edges {
+  SN_EDGES_OPTIONAL,
+  SN_EDGES_SILENCE
+} sn_graph_edges;
 
 /* A word of the LM or grammar that the lexicon does not have. */
 typedef enum sn_graph_missing {
