@@ -25,12 +25,12 @@ typedef struct weights {
 } weights;
 
 static void set_step(unsigned char *steps, size_t at, unsigned step) {
-  steps[at / 4] =
-      (unsigned char)(steps[at / 4] | step << (2 * (unsigned)(at % 4)));
+  steps[at / 4] = (unsigned char)((unsigned)steps[at / 4] |
+                                  step << (2 * (unsigned)(at % 4)));
 }
 
 static unsigned get_step(const unsigned char *steps, size_t at) {
-  return steps[at / 4] >> (2 * (unsigned)(at % 4)) & 3u;
+  return (unsigned)steps[at / 4] >> (2 * (unsigned)(at % 4)) & 3u;
 }
 
 /* 1: fills steps [(n_ref + 1) x (n_hyp + 1)], which start zeroed. */

@@ -205,9 +205,12 @@ static sn_status add_row(sn_str *out, const char *head, const sn_str *row,
                          sn_err *err) {
   size_t n = row->n;
   while (n > 0 && row->data[n - 1] == ' ') n--;
-  SN_TRY(sn_str_adds(out, head, err));
-  if (n > 0) SN_TRY(sn_str_add(out, " ", 1, err));
-  if (n > 0) SN_TRY(sn_str_add(out, row->data, n, err));
+  if (n > 0) {
+    SN_TRY(sn_str_addf(out, err, "%s ", head));
+    SN_TRY(sn_str_add(out, row->data, n, err));
+  } else {
+    SN_TRY(sn_str_add(out, head, head[0] == ' ' ? 0 : strlen(head), err));
+  }
   return sn_str_adds(out, "\n", err);
 }
 
