@@ -319,6 +319,8 @@ static sn_status read_all(arpa *a, sni_builder *b, sn_span *line,
   if (!sn_span_eq(*line, "\\end\\"))
     return sn_reader_fail(a->r, err, "expected '\\end\\', found '%.*s'",
                           (int)(line->n < 40 ? line->n : 40), line->p);
+  /* To the very end, so that a packed file's checksum is seen. */
+  for (bool more = true; more;) SN_TRY(sn_read_line(a->r, line, &more, err));
   sn_log_progress(a->log, "reading", "n-grams", a->n_read, a->n_all, true);
   SN_TRY(sni_builder_take(b, out, err));
   report_repairs(a, b);
