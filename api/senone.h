@@ -22,8 +22,8 @@
  *    options object or a result belongs to one thread at a time.
  *  - Destroy functions accept NULL. Strings are UTF-8 as in the lexicon.
  */
-#ifndef SENONE_H
-#define SENONE_H
+#ifndef SN_API_SENONE_H
+#define SN_API_SENONE_H
 #include <stddef.h>
 #include <stdint.h>
 #ifdef __cplusplus

@@ -37,13 +37,20 @@ static size_t span_chars(const sn_out_utt *u, size_t a, size_t b) {
   return n;
 }
 
+/* Whether words [a, b) fill two lines at most. */
+static bool fits(const sn_out_utt *u, size_t a, size_t b) {
+  size_t i = a + 1; /* the first line takes what it can */
+  while (i < b && span_chars(u, a, i + 1) <= LINE_CHARS) i++;
+  return i == b || span_chars(u, i, b) <= LINE_CHARS;
+}
+
 /* Step 1: words [a, returned) are a cue. */
 static size_t cue_end(const sn_out_utt *u, size_t a) {
   size_t b = a + 1;
   for (; b < u->n_words; b++) {
     if (u->words[b].begin_s - u->words[b - 1].end_s >= PAUSE_S) break;
     if (u->words[b].end_s - u->words[a].begin_s > MAX_S) break;
-    if (span_chars(u, a, b + 1) > 2 * LINE_CHARS) break;
+    if (!fits(u, a, b + 1)) break;
   }
   return b;
 }
