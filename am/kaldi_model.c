@@ -166,7 +166,7 @@ static sn_status read_triples(sn_reader *r, const topology *t,
   SN_TRY(SN_ARR_PUSH(&out->tids, none, err));
   for (int32_t i = 0; i < n; i++) {
     int32_t phone = 0, hmm_state = 0, pdf = 0, loop_pdf = 0;
-    topo_state s;
+    topo_state s = {0};
     SN_TRY(read_4(r, &phone, err));
     SN_TRY(read_4(r, &hmm_state, err));
     SN_TRY(read_4(r, &pdf, err));
