@@ -17,12 +17,8 @@
  * With nccf-ballast-online the energy up to the frame is taken and frames come
  * as the audio does.
  *
- * Step 4 wants, for each k, the least of prev[i] + f (i - k)^2: the lower
- * envelope of parabolas, found in linear time (Felzenszwalb & Huttenlocher
- * 2012, section 2). Back pointers rise with k, hence the paths that survive
- * lie between those of the first and the last candidate (step 5). In silence
- * no paths join: after max_open frames the older half is decided from the best
- * end, which bounds memory (8 MB).
+ * In silence no paths join: after max_open frames the older half is decided
+ * from the best end, which bounds memory (under 20 MB).
  *
  * Source: Ghahremani et al., "A pitch extraction algorithm tuned for automatic
  * speech recognition", ICASSP 2014; details (filters, frame counts at the ends,
@@ -58,21 +54,11 @@ typedef struct pitch {
 
   /* Steps 2 to 4, one frame. */
   int64_t n_made;
-  float *x;         /* [full] */
-  float *inner;     /* [n_measured] */
-  double *norm;     /* [n_measured] product of energies */
-  float *nccf;      /* [n_measured] with ballast */
-  float *local;     /* [n_lags] nccf, then cost */
-  float *cost;      /* [n_lags] of the best path to each candidate */
-  float *before;    /* [n_lags] the same of the frame before */
-  double *envelope; /* [2 * n_lags + 1] */
-  size_t *apex;     /* [n_lags] */
-
-  /* Frames not yet decided: open_first .. + n_open - 1. */
-  uint16_t *back; /* [open_cap x n_lags] best candidate on the frame before */
-  float *pov;     /* [open_cap x n_measured] nccf without ballast */
-  uint16_t *path; /* [open_cap] scratch */
-  size_t open_first, n_open, open_cap;
+  float *x;     /* [full] */
+  float *inner; /* [n_measured] */
+  double *norm; /* [n_measured] product of energies */
+  float *nccf;  /* [n_measured] with ballast */
+  sni_pitch_search search;
   int64_t n_out; /* frames given out */
 
   sni_pitch_post post;
@@ -221,96 +207,16 @@ static double ballast_of(const pitch *x, double mean_sq) {
   return e * e * x->plan->o.nccf_ballast;
 }
 
-/* ---- Step 3 ---- */
+/* ---- Decided frames (step 5) ---- */
 
-static float lag_value(const sni_filters *f, const float *nccf, size_t lag) {
-  const float *const w = f->w + f->at[lag];
-  const float *const v = nccf + f->first[lag];
-  float sum = 0.0f;
-  for (size_t j = 0; j < f->len[lag]; j++) sum += w[j] * v[j];
-  return sum;
-}
-
-/* ---- Step 4 ---- */
-
-/* Lower envelope of the parabolas before[j] + f (i - j)^2: apex[0 .. k] are
- * those in it, begin[0 .. k] where each becomes the lowest. */
-static void find_envelope(const pitch *x) {
-  const size_t n = x->p->n_lags;
-  const double f = (double)x->p->step_cost;
-  double *const begin = x->envelope;
-  double *const height = x->envelope + n + 1; /* before[j] + f j^2 */
-  size_t *const apex = x->apex;
-  size_t k = 0;
-  begin[0] = -INFINITY;
-  apex[0] = 0;
-  height[0] = (double)x->before[0];
-  for (size_t j = 1; j < n; j++) {
-    height[j] = (double)x->before[j] + f * (double)j * (double)j;
-    double cross = 0.0; /* with the last of the envelope */
-    for (;; k--) {
-      cross = (height[j] - height[apex[k]]) / (2.0 * f * (double)(j - apex[k]));
-      if (cross > begin[k]) break; /* always so for k == 0 */
-    }
-    apex[++k] = j;
-    begin[k] = cross;
-  }
-  begin[k + 1] = INFINITY;
-}
-
-/* From the costs before and the local cost to cost and back pointers; the
- * least cost is brought to 0.
- *
- * Costs are near 1 and a step of one candidate costs 2.5e-6, some 20 units in
- * the last place of a float: where the signal has no pitch, rounding decides.
- * Hence the sums are Kaldi's, in float, the first of equals taken, and the
- * envelope (in double) only says near which candidate to look. */
-static void search(pitch *x, uint16_t *back) {
-  const size_t n = x->p->n_lags, near = 2;
-  const float f = x->p->step_cost;
-  float *const swap = x->before;
-  x->before = x->cost;
-  x->cost = swap;
-  find_envelope(x);
-  size_t k = 0, last = 0; /* back pointers never fall */
-  float least = INFINITY;
+/* Gives out the n oldest frames, which the search has decided. */
+static sn_status give_out(pitch *x, size_t n, sn_err *err) {
+  const sni_pitch_plan *const p = x->p;
   for (size_t i = 0; i < n; i++) {
-    while (x->envelope[k + 1] < (double)i) k++;
-    const size_t apex = x->apex[k];
-    const size_t from = apex < last + near ? last : apex - near;
-    const size_t to = apex + near < n ? apex + near : n - 1;
-    float best = INFINITY;
-    for (size_t j = from; j <= to; j++) {
-      const float d = (float)(j > i ? j - i : i - j);
-      const float c = d * d * f + x->before[j];
-      if (c >= best) continue;
-      best = c;
-      last = j;
-    }
-    back[i] = (uint16_t)last;
-    x->cost[i] = best + x->local[i];
-    least = fminf(least, x->cost[i]);
-  }
-  for (size_t i = 0; i < n; i++) x->cost[i] -= least;
-}
-
-/* ---- Step 5 ---- */
-
-static uint16_t *back_of(const pitch *x, size_t open) {
-  return x->back + (x->open_first + open) * x->p->n_lags;
-}
-
-/* Gives out open frames 0 .. last, whose candidate on frame `last` is known. */
-static sn_status give_out(pitch *x, size_t last, size_t state, sn_err *err) {
-  for (size_t i = last + 1; i-- > 0;) {
-    x->path[i] = (uint16_t)state;
-    state = back_of(x, i)[state];
-  }
-  for (size_t i = 0; i <= last; i++) {
-    const size_t row = x->open_first + i;
+    const size_t lag = x->search.path[i];
     const float nccf =
-        lag_value(&x->p->to_lags, x->pov + row * x->p->n_measured, x->path[i]);
-    const float hz = (float)(1.0 / (double)x->p->lags[x->path[i]]);
+        sni_filters_at(&p->to_lags, sni_pitch_search_row(&x->search, i), lag);
+    const float hz = (float)(1.0 / (double)p->lags[lag]);
     if (x->plan->o.process_pitch) {
       SN_TRY(sni_pitch_post_push(&x->post, nccf, hz, &x->out, err));
     } else {
@@ -321,65 +227,14 @@ static sn_status give_out(pitch *x, size_t last, size_t state, sn_err *err) {
     }
     x->n_out++;
   }
-  x->n_open -= last + 1;
-  x->open_first = x->n_open == 0 ? 0 : x->open_first + last + 1;
-  return SN_OK;
-}
-
-static size_t best_end(const pitch *x) {
-  size_t best = 0;
-  for (size_t i = 1; i < x->p->n_lags; i++)
-    if (x->cost[i] < x->cost[best]) best = i;
-  return best;
-}
-
-/* Gives out all but the newest `keep` frames, along the best path. */
-static sn_status give_out_best(pitch *x, size_t keep, sn_err *err) {
-  if (x->n_open <= keep) return SN_OK;
-  size_t state = best_end(x);
-  for (size_t i = x->n_open - 1; i > x->n_open - keep - 1; i--)
-    state = back_of(x, i)[state];
-  return give_out(x, x->n_open - keep - 1, state, err);
-}
-
-static sn_status give_out_settled(pitch *x, sn_err *err) {
-  size_t low = 0, high = x->p->n_lags - 1;
-  for (size_t i = x->n_open; i-- > 0;) {
-    if (low == high) return give_out(x, i, low, err);
-    low = back_of(x, i)[low];
-    high = back_of(x, i)[high];
-  }
-  return SN_OK;
-}
-
-static sn_status reserve_open(pitch *x, sn_err *err) {
-  if (x->open_first + x->n_open < x->open_cap) return SN_OK;
-  const size_t n_lags = x->p->n_lags, n_measured = x->p->n_measured;
-  if (x->n_open > x->open_cap / 2) {
-    const size_t cap = 2 * x->open_cap;
-    uint16_t *const back = sn_realloc(x->back, cap, n_lags * sizeof *x->back);
-    if (back == NULL) return sn_fail_nomem(err, "pitch");
-    x->back = back;
-    float *const pov = sn_realloc(x->pov, cap, n_measured * sizeof *x->pov);
-    if (pov == NULL) return sn_fail_nomem(err, "pitch");
-    x->pov = pov;
-    uint16_t *const path = sn_realloc(x->path, cap, sizeof *x->path);
-    if (path == NULL) return sn_fail_nomem(err, "pitch");
-    x->path = path;
-    x->open_cap = cap;
-  }
-  memmove(x->back, x->back + x->open_first * n_lags,
-          x->n_open * n_lags * sizeof *x->back);
-  memmove(x->pov, x->pov + x->open_first * n_measured,
-          x->n_open * n_measured * sizeof *x->pov);
-  x->open_first = 0;
+  sni_pitch_search_drop(&x->search, n);
   return SN_OK;
 }
 
 /* ---- Frames ---- */
 
 /* How the ballast of frames that were made before the end is corrected for the
- * energy at the end: see finish_frames. */
+ * energy at the end: see make_frames_at_end. */
 typedef struct correction {
   bool needed;
   double ballast; /* in the end */
@@ -388,9 +243,9 @@ typedef struct correction {
 static sn_status make_frame(pitch *x, double ballast, correction c,
                             sn_err *err) {
   const sni_pitch_plan *const p = x->p;
-  SN_TRY(reserve_open(x, err));
-  const size_t row = x->open_first + x->n_open;
-  correlate(x, x->n_made, x->pov + row * p->n_measured);
+  float *pov = NULL;
+  SN_TRY(sni_pitch_search_begin(&x->search, &pov, err));
+  correlate(x, x->n_made, pov);
   double scale = 1.0, norm_sum = 0.0;
   for (size_t k = 0; k < p->n_measured; k++) {
     const double root = sqrt(x->norm[k] + ballast);
@@ -404,19 +259,21 @@ static sn_status make_frame(pitch *x, double ballast, correction c,
   }
   const float soft = (float)x->plan->o.soft_min_f0;
   for (size_t i = 0; i < p->n_lags; i++) {
-    const float nccf = (float)scale * lag_value(&p->to_lags, x->nccf, i);
-    x->local[i] = 1.0f - nccf + soft * p->lags[i] * nccf;
+    const float nccf = (float)scale * sni_filters_at(&p->to_lags, x->nccf, i);
+    x->search.local[i] = 1.0f - nccf + soft * p->lags[i] * nccf;
   }
-  search(x, x->back + row * p->n_lags);
-  x->n_open++;
+  sni_pitch_search_step(&x->search);
   x->n_made++;
   /* What follows goes by the number of the frame alone, so that it is the same
    * however the samples come. */
-  if (x->n_made % (int64_t)check_every == 0) SN_TRY(give_out_settled(x, err));
+  if (x->n_made % (int64_t)check_every == 0)
+    SN_TRY(give_out(x, sni_pitch_search_settle(&x->search), err));
   const int32_t latency = x->plan->o.max_frames_latency;
   if (x->plan->o.nccf_ballast_online && latency > 0)
-    SN_TRY(give_out_best(x, (size_t)latency, err));
-  if (x->n_open >= max_open) SN_TRY(give_out_best(x, max_open / 2, err));
+    SN_TRY(
+        give_out(x, sni_pitch_search_decide(&x->search, (size_t)latency), err));
+  if (x->search.n >= max_open)
+    SN_TRY(give_out(x, sni_pitch_search_decide(&x->search, max_open / 2), err));
   return SN_OK;
 }
 
@@ -494,7 +351,7 @@ static sn_status pitch_finish(sni_extractor *base, sn_err *err) {
   } else {
     SN_TRY(make_frames_at_end(x, err));
   }
-  SN_TRY(give_out_best(x, 0, err));
+  SN_TRY(give_out(x, sni_pitch_search_decide(&x->search, 0), err));
   if (x->plan->o.process_pitch)
     SN_TRY(sni_pitch_post_finish(&x->post, &x->out, err));
   x->finished = true;
@@ -521,8 +378,7 @@ static void pitch_reset(sni_extractor *base, bool keep) {
   x->in_start = x->in_total = x->sig_start = x->sig_total = x->sum_end = 0;
   x->sum = x->sumsq = 0.0;
   x->n_made = x->n_out = 0;
-  x->open_first = x->n_open = 0;
-  memset(x->cost, 0, x->p->n_lags * sizeof *x->cost);
+  sni_pitch_search_reset(&x->search);
   sni_pitch_post_reset(&x->post);
 }
 
@@ -535,14 +391,7 @@ static void pitch_destroy(sni_extractor *base) {
   sn_free(x->inner);
   sn_free(x->norm);
   sn_free(x->nccf);
-  sn_free(x->local);
-  sn_free(x->cost);
-  sn_free(x->before);
-  sn_free(x->envelope);
-  sn_free(x->apex);
-  sn_free(x->back);
-  sn_free(x->pov);
-  sn_free(x->path);
+  sni_pitch_search_clear(&x->search);
   sni_pitch_post_clear(&x->post);
   sni_frame_queue_clear(&x->out);
   sn_free(x);
@@ -562,20 +411,9 @@ static sn_status make_buffers(pitch *x, sn_err *err) {
   x->inner = sn_calloc(p->n_measured, sizeof *x->inner);
   x->norm = sn_calloc(p->n_measured, sizeof *x->norm);
   x->nccf = sn_calloc(p->n_measured, sizeof *x->nccf);
-  x->local = sn_calloc(p->n_lags, sizeof *x->local);
-  x->cost = sn_calloc(p->n_lags, sizeof *x->cost);
-  x->before = sn_calloc(p->n_lags, sizeof *x->before);
-  x->envelope = sn_calloc(2 * p->n_lags + 1, sizeof *x->envelope);
-  x->apex = sn_calloc(p->n_lags, sizeof *x->apex);
-  x->open_cap = 256;
-  x->back = sn_calloc(x->open_cap, p->n_lags * sizeof *x->back);
-  x->pov = sn_calloc(x->open_cap, p->n_measured * sizeof *x->pov);
-  x->path = sn_calloc(x->open_cap, sizeof *x->path);
-  if (!x->in || !x->x || !x->inner || !x->norm || !x->nccf || !x->local ||
-      !x->cost || !x->before || !x->envelope || !x->apex || !x->back ||
-      !x->pov || !x->path)
+  if (!x->in || !x->x || !x->inner || !x->norm || !x->nccf)
     return sn_fail_nomem(err, "pitch");
-  return SN_OK;
+  return sni_pitch_search_init(p, &x->search, err);
 }
 
 sn_status sni_pitch_extractor_create(const sni_kaldi_plan *p,

@@ -68,6 +68,26 @@ static void test_path_is_the_best_of_all_paths(void **state) {
   }
 }
 
+/* A click in the last 8 samples, which only the flushed filter sees. */
+static void test_late_energy_corrects_early_frames(void **state) {
+  (void)state;
+  const sni_kaldi_opts o = coarse_opts();
+  signal s = make_signal(8000, 16000, 3);
+  for (size_t i = 0; i < s.n; i++) s.x[i] *= 0.05f;
+  frames quiet = extract(&o, s);
+  for (size_t i = s.n - 8; i < s.n; i++) s.x[i] = 30000.0f;
+  check_against_reference(&o, s);
+  frames f = extract(&o, s);
+  double worst = 0.0; /* the correction is not idle: it changes the path */
+  for (size_t t = 0; t + 10 < f.n; t++)
+    worst = fmax(
+        worst, fabs((double)f.data[2 * t + 1] - (double)quiet.data[2 * t + 1]));
+  assert_true(worst > 1.0);
+  frames_free(&quiet);
+  frames_free(&f);
+  free(s.x);
+}
+
 static void test_frame_counts_are_those_of_the_resampled_signal(void **state) {
   (void)state;
   sni_kaldi_opts o = coarse_opts();
@@ -415,6 +435,7 @@ static void test_processing_into_nothing_is_refused(void **state) {
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(test_path_is_the_best_of_all_paths),
+      cmocka_unit_test(test_late_energy_corrects_early_frames),
       cmocka_unit_test(test_frame_counts_are_those_of_the_resampled_signal),
       cmocka_unit_test(test_pitch_of_a_tone_is_its_frequency),
       cmocka_unit_test(test_silence_has_no_correlation),

@@ -59,8 +59,9 @@ static double ref_mean_square(const double *x, size_t n) {
   return n > 0 ? sumsq / (double)n : 0.0;
 }
 
-/* snip-edges, and energies at the end that differ by less than 1 % (so that no
- * frame is corrected). */
+/* With snip-edges. Frames before the tail of the low-pass filter see the energy
+ * without it; if that is off by more than 1 %, they are scaled to the final one
+ * (recordings shorter than recompute-frame only). */
 static ref_pitch ref_pitch_compute(const sni_kaldi_opts *o, const float *x,
                                    size_t n) {
   const double rate = o->resample_frequency;
@@ -90,6 +91,10 @@ static ref_pitch ref_pitch_compute(const sni_kaldi_opts *o, const float *x,
   r.local = calloc(r.n * r.n_lags + 1, sizeof *r.local);
   r.nccf = calloc(r.n * r.n_lags + 1, sizeof *r.nccf);
   r.step = o->penalty_factor * pow(log(1.0 + o->delta_pitch), 2.0);
+  const double ms = ref_mean_square(sig, n_sig);
+  const double ms_early = ref_mean_square(sig, n_early);
+  const bool corrected =
+      !o->nccf_ballast_online && fabs(ms - ms_early) > 0.01 * (ms + ms_early);
   for (size_t t = 0; t < r.n; t++) {
     const bool is_early = t * shift + win + last <= n_early;
     size_t end = is_early ? n_early : n_sig;
@@ -105,6 +110,7 @@ static ref_pitch ref_pitch_compute(const sni_kaldi_opts *o, const float *x,
     for (size_t i = 0; i < win; i++) mean += y[i] / (double)win;
     for (size_t i = 0; i < win + last; i++) y[i] -= mean;
     for (size_t i = 0; i < win; i++) e1 += y[i] * y[i];
+    double products = 0.0; /* mean of e1 e2 */
     for (size_t k = first; k <= last; k++) {
       double e2 = 0.0, sum = 0.0;
       for (size_t i = 0; i < win; i++) {
@@ -112,8 +118,13 @@ static ref_pitch ref_pitch_compute(const sni_kaldi_opts *o, const float *x,
         sum += y[i] * y[i + k];
       }
       nccf[k] = e1 * e2 + ballast > 0.0 ? sum / sqrt(e1 * e2 + ballast) : 0.0;
+      products += e1 * e2 / (double)(last + 1 - first);
       pov[k] = e1 * e2 > 0.0 ? sum / sqrt(e1 * e2) : 0.0;
     }
+    const double final =
+        o->nccf_ballast * pow(ms * (double)win, 2.0) + products;
+    const double scale =
+        corrected && is_early ? sqrt((ballast + products) / final) : 1.0;
     for (size_t i = 0; i < r.n_lags; i++) {
       double a = 0.0, b = 0.0;
       for (size_t k = first; k <= last; k++) {
@@ -123,7 +134,8 @@ static ref_pitch ref_pitch_compute(const sni_kaldi_opts *o, const float *x,
         a += w * nccf[k];
         b += w * pov[k];
       }
-      r.local[t * r.n_lags + i] = 1.0 - a * (1.0 - o->soft_min_f0 / r.hz[i]);
+      r.local[t * r.n_lags + i] =
+          1.0 - scale * a * (1.0 - o->soft_min_f0 / r.hz[i]);
       r.nccf[t * r.n_lags + i] = b;
     }
   }
