@@ -25,6 +25,7 @@
 
 #include "base/log.h"
 #include "base/status.h"
+#include "base/str.h"
 #ifdef __cplusplus
 extern "C" {
 #endif
@@ -97,6 +98,7 @@ SN_NODISCARD sn_status sn_graph_verify_block(const sn_graph *g, int32_t block,
  * s: start, or the `next` of an arc of a touched state. */
 static inline sn_status sn_graph_touch(const sn_graph *g, int32_t s,
                                        sn_err *err) {
+  if (g->block_ok == NULL) return SN_OK;
   const int32_t block = s >> g->block_shift;
   if (__atomic_load_n(&g->block_ok[block], __ATOMIC_ACQUIRE) != 0) return SN_OK;
   return sn_graph_verify_block(g, block, err);
@@ -114,6 +116,24 @@ const char *sn_graph_phone(const sn_graph *g, int32_t phone); /* borrowed */
 const char *sn_graph_meta(const sn_graph *g, const char *key);
 /* Walks them in file order: i from 0 until it returns NULL. */
 const char *sn_graph_meta_at(const sn_graph *g, size_t i, const char **value);
+
+/* ---- For people ---- */
+typedef struct sn_graph_summary {
+  int64_t n_final, n_entry;  /* states that are final; that begin a phone */
+  int64_t n_junctions;       /* states without a label */
+  int64_t n_outputs;         /* arcs that write a word */
+  int64_t max_emit, max_eps; /* arcs of one state */
+  int64_t by_emit[5];        /* states with 0, 1, 2, 3 .. 9, 10 and more
+                                emitting arcs */
+  int64_t n_bytes;           /* states, arcs and labels */
+} sn_graph_summary;
+/* The graph must have been verified. */
+void sn_graph_summarise(const sn_graph *g, sn_graph_summary *out);
+
+/* Adds the graph in Graphviz's language to out. SN_ELIMIT above max_states.
+ * The graph must have been verified. */
+SN_NODISCARD sn_status sn_graph_draw(const sn_graph *g, int32_t max_states,
+                                     sn_str *out, sn_err *err);
 #ifdef __cplusplus
 }
 #endif
