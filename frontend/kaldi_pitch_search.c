@@ -98,7 +98,7 @@ static void find_envelope(const sni_pitch_search *s) {
   double *const height = s->envelope + n + 1; /* before[j] + f j^2 */
   size_t *const apex = s->apex;
   size_t k = 0;
-  begin[0] = -INFINITY;
+  begin[0] = -HUGE_VAL;
   apex[0] = 0;
   height[0] = (double)s->before[0];
   for (size_t j = 1; j < n; j++) {
@@ -111,7 +111,7 @@ static void find_envelope(const sni_pitch_search *s) {
     apex[++k] = j;
     begin[k] = cross;
   }
-  begin[k + 1] = INFINITY;
+  begin[k + 1] = HUGE_VAL;
 }
 
 /* From the costs before and the local cost to cost and back pointers; the

@@ -162,7 +162,7 @@ static double plp_cepstra(const spectral *x, const float *e, size_t n_ceps,
   /* Silence without noise has no poles; Kaldi's division gives NaN here. */
   if (!(left > 0.0)) {
     for (size_t i = 1; i < n_ceps; i++) ceps[i] = 0.0f;
-    return -INFINITY;
+    return -HUGE_VAL;
   }
   for (size_t i = 0; i < order; i++) {
     double k = r[i + 1];
