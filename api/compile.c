@@ -145,12 +145,11 @@ sn_status sni_compile_graph(const sni_compile *c, char **path, bool *remove_it,
   *remove_it = false;
   if (c->settings->grammar[0] != '\0' && c->settings->words[0] != '\0')
     return sn_fail(err, SN_EARG, "give either grammar or words");
-  if (c->lexicon == NULL || !sn_file_exists(c->lexicon))
+  if (!sn_file_exists(c->lexicon))
     return sn_fail(err, SN_EIO,
-                   "the model has no lexicon%s%s, so no graph can be compiled "
-                   "('senone lexicon import' makes one)",
-                   c->lexicon != NULL ? ": there is no " : "",
-                   c->lexicon != NULL ? c->lexicon : "");
+                   "the model has no lexicon: there is no '%s', so no graph "
+                   "can be compiled ('senone lexicon import' makes it)",
+                   c->lexicon);
   SN_TRY(choose_path(c, path, remove_it, err));
   if (!*remove_it && sn_file_exists(*path)) return SN_OK;
   const sn_status s = build(c, *path, err);

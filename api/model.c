@@ -75,13 +75,13 @@ sn_status sni_model_find(const char *name, const char *models, char **dir,
       models != NULL && models[0] != '\0' ? models : "the current folder");
 }
 
-/* Path of a file that [files] names, relative to the model's folder; NULL in
- * *path when the key is missing. */
+/* Path of a file of the model: what [files] names, relative to the model's
+ * folder, else `usual` in it. */
 static sn_status file_of(const senone_model *m, const sn_ini *ini,
-                         const char *key, char **path, sn_err *err) {
-  *path = NULL;
-  const char *const name = sn_ini_get(ini, "files", key);
-  if (name == NULL || name[0] == '\0') return SN_OK;
+                         const char *key, const char *usual, char **path,
+                         sn_err *err) {
+  const char *name = sn_ini_get(ini, "files", key);
+  if (name == NULL || name[0] == '\0') name = usual;
   *path = name[0] == '/' ? sn_strdup(name) : sn_path_join(m->dir, name);
   return *path != NULL ? SN_OK : sn_fail_nomem(err, "model");
 }
@@ -146,20 +146,19 @@ static sn_status open_graph(senone_model *m, const sn_ini *ini,
     if (set->graph[0] != '\0')
       return sn_fail(err, SN_EARG,
                      "give either graph or one of lm, grammar, words");
-    SN_TRY(file_of(m, ini, "lexicon", &lexicon, err));
+    SN_TRY(file_of(m, ini, "lexicon", "lexicon.db", &lexicon, err));
     const sni_compile c = {m->am, set, lexicon, m->log};
     s = sni_compile_graph(&c, &path, &remove_it, err);
   } else if (set->graph[0] != '\0') {
     path = sn_strdup(set->graph);
     if (path == NULL) s = sn_fail_nomem(err, "model");
   } else {
-    s = file_of(m, ini, "graph", &path, err);
-    if (s == SN_OK && (path == NULL || !sn_file_exists(path)))
+    s = file_of(m, ini, "graph", "graph.sng", &path, err);
+    if (s == SN_OK && !sn_file_exists(path))
       s = sn_fail(err, SN_EIO,
-                  "model '%s' has no search graph%s%s; make one ('senone graph "
-                  "build') or give lm, grammar or words",
-                  m->name, path != NULL ? ": there is no " : "",
-                  path != NULL ? path : "");
+                  "model '%s' has no search graph: there is no '%s'; make it "
+                  "('senone graph build') or give lm, grammar or words",
+                  m->name, path);
   }
   if (s == SN_OK) s = sn_graph_open(path, &m->graph, err);
   if (remove_it && path != NULL) (void)unlink(path); /* it stays mapped */
