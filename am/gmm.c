@@ -137,8 +137,9 @@ static sn_status fill_streams(sni_gmm *g, const sni_am_view *v, sn_err *err) {
 static sn_status fill_pdfs(sni_gmm *g, const sni_am_view *v, sn_err *err) {
   g->first = sn_calloc(g->n_codebooks + 1, sizeof *g->first);
   g->order = sn_calloc(g->n_pdfs, sizeof *g->order);
+  g->run = sn_calloc(g->n_pdfs, sizeof *g->run);
   size_t *const next = sn_calloc(g->n_codebooks, sizeof *next);
-  if (g->first == NULL || g->order == NULL || next == NULL) {
+  if (g->first == NULL || g->order == NULL || g->run == NULL || next == NULL) {
     sn_free(next);
     return sn_fail_nomem(err, "acoustic model");
   }
@@ -150,6 +151,15 @@ static sn_status fill_pdfs(sni_gmm *g, const sni_am_view *v, sn_err *err) {
   for (size_t i = 0; i < g->n_pdfs; i++)
     g->order[next[v->pdf_codebook[i]]++] = (int32_t)i;
   sn_free(next);
+  for (size_t c = 0; c < g->n_codebooks; c++) {
+    for (size_t i = g->first[c]; i < g->first[c + 1]; i += g->run[i]) {
+      size_t n = 1;
+      while (i + n < g->first[c + 1] &&
+             g->order[i + n] == g->order[i] + (int32_t)n)
+        n++;
+      g->run[i] = n;
+    }
+  }
   return SN_OK;
 }
 
@@ -206,6 +216,7 @@ void sni_gmm_destroy(sni_gmm *g) {
   sn_free(g->streams);
   sn_free(g->first);
   sn_free(g->order);
+  sn_free(g->run);
   sn_free_aligned(g->own_weights);
   sn_free(g);
 }
@@ -223,12 +234,15 @@ sn_status sni_gmm_work_init(const sni_gmm *g, sni_gmm_work *w, sn_err *err) {
   w->top = sn_calloc(n_all, sizeof *w->top);
   w->top_logp = sn_calloc(n_all, sizeof *w->top_logp);
   w->rows = sn_calloc(n_top, sizeof *w->rows);
-  w->e = sn_calloc(n_top * g->n_codebooks, sizeof *w->e);
-  w->prod = sn_calloc_aligned(g->n_pdfs, sizeof *w->prod);
-  w->sum = sn_calloc_aligned(g->n_pdfs, sizeof *w->sum);
+  w->e = sn_calloc(n_all, sizeof *w->e);
+  w->common = sn_calloc(SNI_GMM_BLOCK, sizeof *w->common);
+  w->sum = sn_calloc_aligned(SNI_GMM_BLOCK * g->n_pdfs, sizeof *w->sum);
+  if (g->n_streams > STREAMS_PER_LOG)
+    w->prod = sn_calloc_aligned(SNI_GMM_BLOCK * g->n_pdfs, sizeof *w->prod);
   if (w->x == NULL || w->density == NULL || w->top == NULL ||
       w->top_logp == NULL || w->rows == NULL || w->e == NULL ||
-      w->prod == NULL || w->sum == NULL) {
+      w->common == NULL || w->sum == NULL ||
+      (w->prod == NULL && g->n_streams > STREAMS_PER_LOG)) {
     sni_gmm_work_clear(w);
     return sn_fail_nomem(err, "acoustic scorer");
   }
@@ -242,6 +256,7 @@ void sni_gmm_work_clear(sni_gmm_work *w) {
   sn_free(w->top_logp);
   sn_free(w->rows);
   sn_free(w->e);
+  sn_free(w->common);
   sn_free_aligned(w->prod);
   sn_free_aligned(w->sum);
   memset(w, 0, sizeof *w);
@@ -300,56 +315,71 @@ static float exponentials(const sni_gmm *g, const float *logp, size_t k,
   return clipped ? best : 0.0f;
 }
 
-/* Steps 4 and 5 for streams [k0, k0 + n_k): adds to w->sum. */
-static void mix_streams(const sni_gmm *g, sni_gmm_work *w, size_t t, size_t k0,
-                        size_t n_k) {
-  const size_t n = g->top_n, G = g->n_gauss, K = g->n_streams;
-  for (size_t c = 0; c < g->n_codebooks; c++) {
-    const size_t first = g->first[c], n_pdfs = g->first[c + 1] - first;
-    if (n_pdfs == 0) continue;
-    const float *const weights = g->weights + first * K * G;
-    for (size_t k = 0; k < n_k; k++) {
-      const int32_t *const top = w->top + top_at(g, t, k0 + k) + c * n;
-      for (size_t j = 0; j < n; j++)
-        w->rows[k * n + j] = weights + ((k0 + k) * G + (size_t)top[j]) * n_pdfs;
-    }
-    g->kernels->mix(w->rows, w->e + (c * K + k0) * n, n_k, n, n_pdfs,
-                    w->prod + first);
+/* Rows of the weights that the top Gaussians of frame t and codebook c pick
+ * in streams [k0, k0 + n_k). */
+static void pick_rows(const sni_gmm *g, const sni_gmm_work *w, size_t t,
+                      size_t c, size_t k0, size_t n_k) {
+  const size_t n = g->top_n, G = g->n_gauss;
+  const size_t first = g->first[c], n_pdfs = g->first[c + 1] - first;
+  const float *const weights = g->weights + first * g->n_streams * G;
+  for (size_t k = 0; k < n_k; k++) {
+    const int32_t *const top = w->top + top_at(g, t, k0 + k) + c * n;
+    for (size_t j = 0; j < n; j++)
+      w->rows[k * n + j] = weights + ((k0 + k) * G + (size_t)top[j]) * n_pdfs;
   }
-  g->kernels->logs(w->prod, g->n_pdfs);
-  if (k0 == 0)
-    memcpy(w->sum, w->prod, g->n_pdfs * sizeof *w->sum);
-  else
-    for (size_t i = 0; i < g->n_pdfs; i++) w->sum[i] += w->prod[i];
 }
 
-static void score_frame(const sni_gmm *g, sni_gmm_work *w, size_t t,
-                        float *out) {
-  const size_t K = g->n_streams, n = g->top_n;
-  const bool clipped = isfinite(g->clip);
-  double common = -(double)K * SCALE_BITS * 0.69314718055994531;
-  for (size_t k = 0; k < K; k++)
-    common += (double)exponentials(g, w->top_logp + top_at(g, t, k), k, w->e);
-  for (size_t k = 0; k < K; k += STREAMS_PER_LOG)
-    mix_streams(g, w, t, k, min_size(STREAMS_PER_LOG, K - k));
+/* Steps 4 and 5 for streams [k0, k0 + n_k): adds to w->sum. Frames are the
+ * inner loop: neighbours mostly pick the same rows. */
+static void mix_streams(const sni_gmm *g, sni_gmm_work *w, size_t n_frames,
+                        size_t k0, size_t n_k) {
+  const size_t n = g->top_n, K = g->n_streams, N = g->n_pdfs;
+  float *const to = k0 == 0 ? w->sum : w->prod;
   for (size_t c = 0; c < g->n_codebooks; c++) {
-    double ref = common;
-    if (!clipped)
-      for (size_t k = 0; k < K; k++)
-        ref += (double)w->top_logp[top_at(g, t, k) + c * n];
+    const size_t first = g->first[c], n_pdfs = g->first[c + 1] - first;
+    for (size_t t = 0; t < n_frames && n_pdfs > 0; t++) {
+      const float *const e = w->e + ((t * g->n_codebooks + c) * K + k0) * n;
+      pick_rows(g, w, t, c, k0, n_k);
+      g->kernels->mix(w->rows, e, n_k, n, n_pdfs, to + t * N + first);
+    }
+  }
+  for (size_t t = 0; t < n_frames; t++) g->kernels->logs(to + t * N, N);
+  if (k0 == 0) return;
+  for (size_t i = 0; i < n_frames * N; i++) w->sum[i] += w->prod[i];
+}
+
+static void add_references(const sni_gmm *g, const sni_gmm_work *w, size_t t,
+                           float *out) {
+  const float *const sum = w->sum + t * g->n_pdfs;
+  for (size_t c = 0; c < g->n_codebooks; c++) {
+    double ref = w->common[t];
+    if (!isfinite(g->clip))
+      for (size_t k = 0; k < g->n_streams; k++)
+        ref += (double)w->top_logp[top_at(g, t, k) + c * g->top_n];
     const float add = (float)ref;
-    for (size_t i = g->first[c]; i < g->first[c + 1]; i++)
-      out[g->order[i]] = w->sum[i] + add;
+    for (size_t i = g->first[c]; i < g->first[c + 1]; i += g->run[i]) {
+      float *const to = out + g->order[i];
+      for (size_t j = 0; j < g->run[i]; j++) to[j] = sum[i + j] + add;
+    }
   }
 }
 
 void sni_gmm_score(const sni_gmm *g, sni_gmm_work *w, sn_cmat feats,
                    sn_mat out) {
-  SN_ASSERT(feats.rows <= SNI_GMM_BLOCK && feats.cols == g->dim);
-  SN_ASSERT(out.rows == feats.rows && out.cols == g->n_pdfs);
-  for (size_t k = 0; k < g->n_streams; k++) score_stream(g, w, k, feats);
-  for (size_t t = 0; t < feats.rows; t++)
-    score_frame(g, w, t, sn_mat_row(out, t));
+  const size_t K = g->n_streams, T = feats.rows;
+  SN_ASSERT(T <= SNI_GMM_BLOCK && feats.cols == g->dim);
+  SN_ASSERT(out.rows == T && out.cols == g->n_pdfs);
+  for (size_t k = 0; k < K; k++) score_stream(g, w, k, feats);
+  for (size_t t = 0; t < T; t++) {
+    float *const e = w->e + t * g->n_codebooks * K * g->top_n;
+    w->common[t] = -(double)K * SCALE_BITS * 0.69314718055994531;
+    for (size_t k = 0; k < K; k++)
+      w->common[t] +=
+          (double)exponentials(g, w->top_logp + top_at(g, t, k), k, e);
+  }
+  for (size_t k = 0; k < K; k += STREAMS_PER_LOG)
+    mix_streams(g, w, T, k, min_size(STREAMS_PER_LOG, K - k));
+  for (size_t t = 0; t < T; t++) add_references(g, w, t, sn_mat_row(out, t));
 }
 
 sn_status sn_am_score_block(const sn_am *am, sn_cmat feats, sn_mat out,

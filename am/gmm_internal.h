@@ -53,8 +53,10 @@ struct sni_gmm {
   size_t chunk; /* codebooks worked on together: their Gaussians fill groups */
   float clip;   /* nat; +INFINITY: none */
   sni_gmm_stream *streams; /* [K] */
-  size_t *first;        /* [C + 1] pdfs of codebook c: order[first[c]] and on */
-  int32_t *order;       /* [N] */
+  size_t *first;  /* [C + 1] pdfs of codebook c: order[first[c]] and on */
+  int32_t *order; /* [N] */
+  size_t *run;    /* [N] how many from here on are consecutive in `order` and of
+                     one codebook; only at their first */
   const float *weights; /* [C][K][G][pdfs of c], linear */
   float *own_weights;   /* where they are not those of the file */
   const sni_gmm_kernels *kernels;
@@ -67,8 +69,9 @@ typedef struct sni_gmm_work {
   int32_t *top;       /* [BLOCK][K][C][top_n] */
   float *top_logp;    /* the same */
   const float **rows; /* [K x top_n] */
-  float *e;           /* [K x top_n] */
-  float *prod, *sum;  /* [N] */
+  float *e;           /* [BLOCK][C][K][top_n] */
+  double *common;     /* [BLOCK] what all pdfs of a frame have to add */
+  float *prod, *sum;  /* [BLOCK x N], pdfs in the order of `order` */
 } sni_gmm_work;
 SN_NODISCARD sn_status sni_gmm_work_init(const sni_gmm *g, sni_gmm_work *w,
                                          sn_err *err);

@@ -117,6 +117,8 @@ const sni_gmm_kernels sni_gmm_plain = {"plain", densities_plain, top_plain,
 /* ---- AVX2 and FMA ---- */
 #ifdef SNI_GMM_AVX2
 #define AVX2 __attribute__((target("avx2,fma")))
+#define AVX2_INLINE \
+  __attribute__((target("avx2,fma"), always_inline)) static inline
 
 /* One group for four frames: 8 sums, 16 multiply-adds for 8 loads. */
 AVX2 static void group_4(const float *p, size_t n_dims, const float *x,
@@ -201,16 +203,16 @@ AVX2 static float top_bound(const float *v, size_t n, size_t top_n) {
     m1 = _mm256_max_ps(m1, _mm256_loadu_ps(v + i + 8));
   }
   if (i + 8 <= n) m0 = _mm256_max_ps(m0, _mm256_loadu_ps(v + i));
-  float lane[8];
-  _mm256_storeu_ps(lane, _mm256_max_ps(m0, m1));
-  /* Rank of each lane among the eight; ties by index, so that ranks differ. */
+  const __m256 m = _mm256_max_ps(m0, m1);
+  float lane[8], bound = INFINITY;
+  _mm256_storeu_ps(lane, m);
   for (size_t a = 0; a < 8; a++) {
-    size_t rank = 0;
-    for (size_t b = 0; b < 8; b++)
-      rank += lane[b] > lane[a] || (lane[b] == lane[a] && b < a);
-    if (rank == top_n - 1) return lane[a];
+    const __m256 above =
+        _mm256_cmp_ps(m, _mm256_broadcast_ss(lane + a), _CMP_GT_OQ);
+    const int n_above = __builtin_popcount((unsigned)_mm256_movemask_ps(above));
+    if ((size_t)n_above < top_n && lane[a] < bound) bound = lane[a];
   }
-  return -INFINITY;
+  return bound;
 }
 
 AVX2 static void top_avx2(const float *v, size_t n, size_t top_n,
@@ -237,39 +239,50 @@ AVX2 static void top_avx2(const float *v, size_t n, size_t top_n,
   for (; i < n; i++) insert((int32_t)i, v[i], top_n, index, value);
 }
 
-/* Eight (or fewer: mask) pdfs of mix. */
-AVX2 static __m256 mix_8(const float *const *rows, const float *e,
+/* Weighted sums of one stream for eight pdfs. */
+AVX2_INLINE __m256 sum_8(const float *const *rows, const float *e, size_t top_n,
+                         size_t i) {
+  __m256 sum =
+      _mm256_mul_ps(_mm256_broadcast_ss(e), _mm256_loadu_ps(rows[0] + i));
+  for (size_t j = 1; j < top_n; j++)
+    sum = _mm256_fmadd_ps(_mm256_broadcast_ss(e + j),
+                          _mm256_loadu_ps(rows[j] + i), sum);
+  return sum;
+}
+
+AVX2_INLINE __m256 mix_8(const float *const *rows, const float *e,
                          size_t n_streams, size_t top_n, size_t i) {
-  __m256 product = _mm256_set1_ps(1.0f);
-  for (size_t k = 0; k < n_streams; k++) {
-    const float *const ek = e + k * top_n;
-    const float *const *const rk = rows + k * top_n;
-    __m256 sum =
-        _mm256_mul_ps(_mm256_broadcast_ss(ek), _mm256_loadu_ps(rk[0] + i));
-    for (size_t j = 1; j < top_n; j++)
-      sum = _mm256_fmadd_ps(_mm256_broadcast_ss(ek + j),
-                            _mm256_loadu_ps(rk[j] + i), sum);
-    product = _mm256_mul_ps(product, sum);
-  }
+  __m256 product = sum_8(rows, e, top_n, i);
+  for (size_t k = 1; k < n_streams; k++)
+    product = _mm256_mul_ps(product,
+                            sum_8(rows + k * top_n, e + k * top_n, top_n, i));
   return product;
+}
+
+/* n >= 8; the last eight may be done twice. Inlined with constant counts. */
+AVX2_INLINE void mix_all(const float *const *rows, const float *e,
+                         size_t n_streams, size_t top_n, size_t n, float *out) {
+  size_t i = 0;
+  for (; i + 8 <= n; i += 8)
+    _mm256_storeu_ps(out + i, mix_8(rows, e, n_streams, top_n, i));
+  if (i < n)
+    _mm256_storeu_ps(out + n - 8, mix_8(rows, e, n_streams, top_n, n - 8));
 }
 
 AVX2 static void mix_avx2(const float *const *rows, const float *e,
                           size_t n_streams, size_t top_n, size_t n,
                           float *out) {
-  size_t i = 0;
-  for (; i + 8 <= n; i += 8)
-    _mm256_storeu_ps(out + i, mix_8(rows, e, n_streams, top_n, i));
-  if (i == n) return;
-  if (n >= 8) { /* the last eight once more, partly */
-    i = n - 8;
-    _mm256_storeu_ps(out + i, mix_8(rows, e, n_streams, top_n, i));
-    return;
-  }
-  mix_plain(rows, e, n_streams, top_n, n, out);
+  if (n < 8)
+    mix_plain(rows, e, n_streams, top_n, n, out);
+  else if (top_n == 4 && n_streams == 3)
+    mix_all(rows, e, 3, 4, n, out);
+  else if (top_n == 4 && n_streams == 4)
+    mix_all(rows, e, 4, 4, n, out);
+  else
+    mix_all(rows, e, n_streams, top_n, n, out);
 }
 
-AVX2 static __m256 log_8(__m256 x) {
+AVX2_INLINE __m256 log_8(__m256 x) {
   x = _mm256_max_ps(x, _mm256_set1_ps(FLT_MIN));
   const __m256 one = _mm256_set1_ps(1.0f);
   __m256i bits = _mm256_castps_si256(x);

@@ -324,7 +324,7 @@ sn_status sni_sendump_read(const void *data, size_t n, const char *name,
   SN_TRY(dump_agree(&b, "densities", rows, want_gauss, err));
   SN_TRY(dump_agree(&b, "senones", h.pdfs, want_pdfs, err));
   /* Older files pad the rows to a multiple of four. */
-  if (cols < want_pdfs || cols > want_pdfs + 3)
+  if (cols != (want_pdfs + 3) / 4 * 4)
     SN_TRY(dump_agree(&b, "columns of senones", cols, want_pdfs, err));
   if ((h.clusters != 0 && h.clusters != 15 && h.clusters != 16) ||
       (h.bits != 8 && h.bits != 4) || (h.clusters == 0 && h.bits == 4))
