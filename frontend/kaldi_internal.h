@@ -3,8 +3,6 @@
  */
 #ifndef SN_FRONTEND_KALDI_INTERNAL_H
 #define SN_FRONTEND_KALDI_INTERNAL_H
-#include <kiss_fftr.h>
-
 #include "base/rng.h"
 #include "frontend/frame_queue_internal.h"
 #include "frontend/kaldi_opts_internal.h"

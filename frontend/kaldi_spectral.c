@@ -19,6 +19,7 @@
  * Sources: Davis & Mermelstein 1980 (mfcc); Hermansky 1990 (plp); HTK book
  * 5.3-5.7; Kaldi, feat/feature-{mfcc,fbank,plp,functions}.cc. */
 #include <float.h>
+#include <kiss_fftr.h>
 #include <math.h>
 #include <string.h>
 
