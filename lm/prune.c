@@ -59,6 +59,10 @@ typedef struct weights {
   const sn_ngram *lm;
   float *logp[SN_NGRAM_MAX_ORDER + 1];    /* [k][n_k] k = 1 .. order */
   float *backoff[SN_NGRAM_MAX_ORDER + 1]; /* [k][n_k] k = 1 .. order - 1 */
+  /* What rounding leaves: sum of p(. | h) - 1 for each history. Large back-off
+   * weights would multiply it, so it is taken into account. */
+  float *excess[SN_NGRAM_MAX_ORDER + 1]; /* [k][n_k] k = 1 .. order - 1 */
+  double excess_empty;
   int64_t n_scaled; /* histories whose explicit sum was too large */
 } weights;
 
@@ -107,28 +111,41 @@ static void scale_children(weights *w, sn_ngram_state h, double factor) {
 /* Sets the back-off weight of h, whose shorter histories are done, so that
  * p(. | h) sums to one. */
 static void normalise_history(weights *w, sn_ngram_state h) {
-  const sums s = sum_children(w, h);
-  const bool is_all = s.q >= 1.0 - ALL_LISTED;
+  const sn_ngram_state shorter = sn_ngram_backoff_state(w->lm, h);
+  const double all_q =
+      1.0 + (shorter.level == 0
+                 ? w->excess_empty
+                 : (double)w->excess[shorter.level][shorter.node]);
+  sums s = sum_children(w, h);
+  const bool is_all = s.q >= all_q - ALL_LISTED;
   const double most = is_all ? 1.0 : 1.0 - MIN_LEFT;
-  double left = 1.0 - s.p;
-  if (s.p > most || (is_all && s.p < 1.0 - MIN_LEFT)) {
+  if (s.p > most || (is_all && s.p < most - MIN_LEFT)) {
     scale_children(w, h, most / s.p);
-    left = 1.0 - most;
+    s = sum_children(w, h);
   }
-  w->backoff[h.level][h.node] = is_all ? 0.0f : (float)log(left / (1.0 - s.q));
+  float backoff = 0.0f;
+  if (!is_all)
+    backoff = (float)log(fmax(1.0 - s.p, MIN_LEFT / 2.0) / (all_q - s.q));
+  w->backoff[h.level][h.node] = backoff;
+  w->excess[h.level][h.node] =
+      (float)(s.p + exp((double)backoff) * (all_q - s.q) - 1.0);
+}
+
+static double sum_words(const weights *w) {
+  double sum = 0.0;
+  for (int64_t i = 0; i < w->lm->level[1].n; i++)
+    if (i != w->lm->bos) sum += exp((double)w->logp[1][i]);
+  return sum;
 }
 
 static void normalise_words(weights *w) {
-  const sni_level *const l = &w->lm->level[1];
-  double sum = 0.0;
-  for (int64_t i = 0; i < l->n; i++)
-    if (i != w->lm->bos) sum += exp((double)w->logp[1][i]);
+  const double sum = sum_words(w);
   /* Already 1 but for float rounding: leave every bit. */
-  if (!(sum > 0.0) || fabs(sum - 1.0) < 1e-6) return;
-  const double shift = -log(sum);
-  for (int64_t i = 0; i < l->n; i++)
-    if (i != w->lm->bos)
-      w->logp[1][i] = (float)fmin(0.0, (double)w->logp[1][i] + shift);
+  if (sum > 0.0 && fabs(sum - 1.0) > 1e-6)
+    for (int64_t i = 0; i < w->lm->level[1].n; i++)
+      if (i != w->lm->bos)
+        w->logp[1][i] = (float)fmin(0.0, (double)w->logp[1][i] - log(sum));
+  w->excess_empty = sum_words(w) - 1.0;
 }
 
 /* Step 1, and the end of step 4. */
@@ -150,7 +167,7 @@ typedef struct pruner {
   weights w;
   float *marginal[SN_NGRAM_MAX_ORDER + 1]; /* [k] log p(n-gram), k < order */
   float *cost[SN_NGRAM_MAX_ORDER + 1];     /* [k] effective, k = 2 .. order */
-  void *own[4 * (SN_NGRAM_MAX_ORDER + 1)];
+  void *own[5 * (SN_NGRAM_MAX_ORDER + 1)];
   size_t n_own;
 } pruner;
 
@@ -175,8 +192,10 @@ static sn_status pruner_init(pruner *p, const sn_ngram *lm, sn_err *err) {
     bool is_ok = p->w.logp[k] != NULL;
     if (k < lm->order) {
       p->w.backoff[k] = new_array(p, l->n, NULL);
+      p->w.excess[k] = new_array(p, l->n, NULL);
       p->marginal[k] = new_array(p, l->n, NULL);
-      is_ok = is_ok && p->w.backoff[k] != NULL && p->marginal[k] != NULL;
+      is_ok = is_ok && p->w.backoff[k] != NULL && p->w.excess[k] != NULL &&
+              p->marginal[k] != NULL;
     }
     if (k > 1) {
       p->cost[k] = new_array(p, l->n, NULL);
@@ -375,9 +394,15 @@ static sn_status build_pruned(const pruner *p, const mapping *m, sn_log *log,
   SN_TRY(copy_vocab(p->w.lm, lm, err));
   for (int32_t k = 1; k <= m->order; k++) lm->level[k].n = m->n[k];
   sni_ngram_finish(lm);
-  for (int32_t k = 1; k <= m->order; k++)
-    SN_TRY(copy_level(p, m, k, lm, &w, err));
-  return normalise(&w, log, err);
+  sn_status s = SN_OK;
+  for (int32_t k = 1; k <= m->order && s == SN_OK; k++) {
+    s = copy_level(p, m, k, lm, &w, err);
+    w.excess[k] = sn_calloc((size_t)m->n[k], sizeof *w.excess[k]);
+    if (s == SN_OK && w.excess[k] == NULL) s = sn_fail_nomem(err, "pruning");
+  }
+  if (s == SN_OK) s = normalise(&w, log, err);
+  for (int32_t k = 1; k <= m->order; k++) sn_free(w.excess[k]);
+  return s;
 }
 
 static sn_status take_pruned(const pruner *p, choice keep, sn_log *log,
