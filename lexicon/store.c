@@ -215,6 +215,18 @@ static sn_status read_number(sn_store *st, const char *sql, int64_t *out,
   return s;
 }
 
+/* SQLite takes a last page that is cut short for one that ends in zeros. */
+static sn_status check_whole(sn_store *st, int64_t size_bytes, sn_err *err) {
+  int64_t page_bytes;
+  SN_TRY(read_number(st, "PRAGMA page_size", &page_bytes, err));
+  if (page_bytes > 0 && size_bytes % page_bytes == 0) return SN_OK;
+  return sn_fail(err, SN_EFORMAT,
+                 "%s: the database is damaged: it was cut off at byte %lld, "
+                 "within a page of %lld bytes; restore it, or import the "
+                 "dictionary again",
+                 st->path, (long long)size_bytes, (long long)page_bytes);
+}
+
 static sn_status check_schema(sn_store *st, sn_err *err) {
   int64_t app, version;
   SN_TRY(read_number(st, "PRAGMA application_id", &app, err));
@@ -265,13 +277,13 @@ static sn_status uri_of(const char *path, const char *query, sn_str *out,
   return sn_str_adds(out, query, err);
 }
 
-static bool has_wal(const char *path) {
+static sn_status find_wal(const char *path, bool *found, sn_err *err) {
   sn_str wal = {0};
   struct stat sb;
-  const bool yes = sn_str_addf(&wal, NULL, "%s-wal", path) == SN_OK &&
-                   stat(sn_str_get(&wal), &sb) == 0 && sb.st_size > 0;
+  const sn_status s = sn_str_addf(&wal, err, "%s-wal", path);
+  *found = s == SN_OK && stat(sn_str_get(&wal), &sb) == 0 && sb.st_size > 0;
   sn_str_clear(&wal);
-  return yes;
+  return s;
 }
 
 static sn_status open_db(sn_store *st, int flags, const char *query,
@@ -298,10 +310,14 @@ static sn_status open_db(sn_store *st, int flags, const char *query,
 }
 
 static sn_status open_read(sn_store *st, sn_err *err) {
+  bool has_wal;
   st->stamp = sni_stamp_of(st->path);
-  st->is_immutable = !has_wal(st->path);
-  if (st->is_immutable)
-    return open_db(st, SQLITE_OPEN_READONLY, "?immutable=1", err);
+  SN_TRY(find_wal(st->path, &has_wal, err));
+  st->is_immutable = !has_wal;
+  if (st->is_immutable) {
+    SN_TRY(open_db(st, SQLITE_OPEN_READONLY, "?immutable=1", err));
+    return check_whole(st, (int64_t)st->stamp.size, err);
+  }
   /* Recovery of a -wal file writes; where that may not be, SQLite falls back
    * to reading what it can and fails otherwise. */
   const sn_status s = open_db(st, SQLITE_OPEN_READWRITE, "", err);
@@ -388,6 +404,7 @@ sn_status sn_store_open_memory(const void *data, size_t n, const char *name,
     (void)sqlite3_db_config(st->db, SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0, NULL);
     s = sni_store_exec(st, "PRAGMA cell_size_check=ON;", err);
   }
+  if (s == SN_OK) s = check_whole(st, (int64_t)n, err);
   if (s == SN_OK) s = check_schema(st, err);
   if (s != SN_OK) {
     sn_store_destroy(st);
