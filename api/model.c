@@ -33,17 +33,38 @@ static void log_progress(void *user, const char *what, const char *unit,
 
 /* ---- Finding it ---- */
 
-static bool holds_model(const char *dir) {
+static sn_status holds_model(const char *dir, bool *holds, sn_err *err) {
   char *const ini = sn_path_join(dir, "model.ini");
-  const bool there = ini != NULL && sn_file_exists(ini);
+  if (ini == NULL) return sn_fail_nomem(err, "model");
+  *holds = sn_file_exists(ini);
   sn_free(ini);
-  return there;
+  return SN_OK;
+}
+
+/* folder/name into *dir where that is a model; NULL where not. */
+static sn_status look_in(sn_span folder, const char *name, char **dir,
+                         sn_err *err) {
+  *dir = NULL;
+  if (folder.n == 0) return SN_OK;
+  char *const base = sn_strndup(folder.p, folder.n);
+  char *path = base != NULL ? sn_path_join(base, name) : NULL;
+  sn_free(base);
+  if (path == NULL) return sn_fail_nomem(err, "model");
+  bool holds = false;
+  const sn_status s = holds_model(path, &holds, err);
+  if (holds)
+    *dir = path;
+  else
+    sn_free(path);
+  return s;
 }
 
 sn_status sni_model_find(const char *name, const char *models, char **dir,
                          sn_err *err) {
   *dir = NULL;
-  if (holds_model(name)) {
+  bool holds = false;
+  SN_TRY(holds_model(name, &holds, err));
+  if (holds) {
     *dir = sn_strdup(name);
     return *dir != NULL ? SN_OK : sn_fail_nomem(err, "model");
   }
@@ -54,19 +75,10 @@ sn_status sni_model_find(const char *name, const char *models, char **dir,
         "('senone am import-sphinx' makes one)",
         name,
         sn_dir_exists(name) ? "there is no model.ini in it" : "no such folder");
-  sn_span rest = sn_span_of(models != NULL ? models : ""), field;
-  while (sn_next_field_sep(&rest, ':', &field)) {
-    if (field.n == 0) continue;
-    char *const folder = sn_strndup(field.p, field.n);
-    char *const path = folder != NULL ? sn_path_join(folder, name) : NULL;
-    sn_free(folder);
-    if (path == NULL) return sn_fail_nomem(err, "model");
-    if (holds_model(path)) {
-      *dir = path;
-      return SN_OK;
-    }
-    sn_free(path);
-  }
+  sn_span rest = sn_span_of(models != NULL ? models : ""), folder;
+  while (*dir == NULL && sn_next_field_sep(&rest, ':', &folder))
+    SN_TRY(look_in(folder, name, dir, err));
+  if (*dir != NULL) return SN_OK;
   return sn_fail(
       err, SN_EARG,
       "there is no model '%s' in %s; give the path of a folder with "

@@ -131,12 +131,13 @@ static sn_status set_rate(senone_recognizer *r, double rate_hz, sn_err *err) {
   if (rate_hz != wanted)
     SN_TRY(sni_resampler_create(rate_hz, wanted, &r->resampler, err));
   r->rate_hz = rate_hz;
-  if (rate_hz < wanted && !r->warned)
+  if (rate_hz < wanted && !r->warned) {
     sn_warn(r->model->log,
             "%g Hz audio for a %g Hz model: there is nothing above %g Hz, "
             "which the model was trained to hear; expect more errors",
             rate_hz, wanted, rate_hz / 2);
-  r->warned = true;
+    r->warned = true; /* once a recognizer */
+  }
   return SN_OK;
 }
 
