@@ -100,11 +100,13 @@ static sn_status file_path(const import *m, const char *file, char **path,
   return *path == NULL ? sn_fail_nomem(err, "import") : SN_OK;
 }
 
-static bool has_file(const import *m, const char *file) {
-  char *const path = sn_path_join(m->dir, file);
-  const bool found = path != NULL && sn_file_exists(path);
+static sn_status has_file(const import *m, const char *file, bool *found,
+                          sn_err *err) {
+  char *path = NULL;
+  SN_TRY(file_path(m, file, &path, err));
+  *found = sn_file_exists(path);
   sn_free(path);
-  return found;
+  return SN_OK;
 }
 
 /* Content of a file of the model; both are owned by the caller. */
@@ -180,8 +182,11 @@ static sn_status read_parts(import *m, sn_err *err) {
   for (int32_t k = 0; k < a->n_streams; k++)
     SN_TRY(agree(m, "dimensions in a stream", "means", a->len[k], "variances",
                  b->len[k], err));
-  if (has_file(m, "sendump")) return read_part(m, DUMP, "sendump", err);
-  if (!has_file(m, "mixture_weights"))
+  bool has_dump = false, has_mixw = false;
+  SN_TRY(has_file(m, "sendump", &has_dump, err));
+  SN_TRY(has_file(m, "mixture_weights", &has_mixw, err));
+  if (has_dump) return read_part(m, DUMP, "sendump", err);
+  if (!has_mixw)
     return sn_fail(err, SN_EIO, "'%s' has neither sendump nor mixture_weights",
                    m->dir);
   SN_TRY(read_part(m, MIXW, "mixture_weights", err));
@@ -220,7 +225,9 @@ static sn_status find_codebooks(import *m, sn_err *err) {
   sni_am_shape *const s = &m->v.shape;
   m->codebook = sn_calloc((size_t)n_pdfs, sizeof *m->codebook);
   if (m->codebook == NULL) return sn_fail_nomem(err, "import");
-  if (has_file(m, "senmgau")) {
+  bool has_map = false;
+  SN_TRY(has_file(m, "senmgau", &has_map, err));
+  if (has_map) {
     s->kind = SN_AM_CONTINUOUS;
     return read_senmgau(m, err);
   }
@@ -397,7 +404,9 @@ static sn_status read_feat(import *m, sn_err *err) {
   SN_TRY(s);
   for (size_t i = 0; i < sizeof settings / sizeof settings[0]; i++)
     SN_TRY(take_setting(m, settings[i][0], settings[i][1], err));
-  if (!has_file(m, "feature_transform")) return SN_OK;
+  bool has_lda = false;
+  SN_TRY(has_file(m, "feature_transform", &has_lda, err));
+  if (!has_lda) return SN_OK;
   SN_TRY(file_path(m, "feature_transform", &path, err));
   s = sn_feat_config_set(m->feat, "lda", path, err);
   sn_free(path);
@@ -516,8 +525,9 @@ static sn_status parse_noisedict(import *m, const char *data, size_t n,
 /* Without an entry for <sil> it is SIL (dict.c:dict_init). */
 static sn_status read_fillers(import *m, sn_ini *ini, sn_err *err) {
   int n_fillers = 0;
-  bool has_sil = false;
-  if (has_file(m, "noisedict")) {
+  bool has_sil = false, has_dict = false;
+  SN_TRY(has_file(m, "noisedict", &has_dict, err));
+  if (has_dict) {
     char *path = NULL, *data = NULL;
     size_t n = 0;
     sn_status s = read_file(m, "noisedict", &path, &data, &n, err);

@@ -81,8 +81,9 @@ static inline void put_s3_end(bytes *b) { put_u32(b, b->sum); }
 
 /* ---- Directories ---- */
 static inline void make_dir(char *path, size_t n) {
-  const char *const tmp = getenv("TMPDIR");
-  (void)snprintf(path, n, "%s/senone-am-XXXXXX", tmp != NULL ? tmp : "/tmp");
+  /* Many small models, each written with fsync: memory is faster. */
+  const char *const tmp = access("/dev/shm", W_OK) == 0 ? "/dev/shm" : "/tmp";
+  (void)snprintf(path, n, "%s/senone-am-XXXXXX", tmp);
   assert_non_null(mkdtemp(path));
 }
 
