@@ -343,7 +343,7 @@ static void batch_scale(sni_sphinx_post *p) {
 
 /* What agc subtracts from every c0. */
 static double gain(const sni_sphinx_post *p) {
-  double most = -INFINITY, least = INFINITY;
+  double most = -HUGE_VAL, least = HUGE_VAL;
   for (size_t i = 0; i < p->cep.n; i++) {
     const double c0 = (double)sni_frame_queue_at(&p->cep, i)[0];
     most = fmax(most, c0);

@@ -87,7 +87,7 @@ static reference run_sphinx_fe(pcm p, const char *params,
 
 /* The largest difference; infinite when the numbers of frames differ. */
 static double difference(const reference *r, const features *f) {
-  if (f->m.rows * f->m.cols != r->n) return INFINITY;
+  if (f->m.rows * f->m.cols != r->n) return HUGE_VAL;
   double worst = 0;
   for (size_t i = 0; i < r->n; i++) {
     const float ours = sn_mat_row(f->m, i / f->m.cols)[i % f->m.cols];
