@@ -24,8 +24,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     const sni_datadir_files files = {r[0], r[1], r[2], r[3], "corpus/", false};
     sn_datadir d;
     sn_err err = {0};
-    (void)sni_datadir_parse(&files, NULL, &d, &err);
-    sn_datadir_clear(&d);
+    if (sni_datadir_parse(&files, NULL, &d, &err) == SN_OK)
+      sn_datadir_clear(&d);
   }
   for (int i = 0; i < 4; i++) sn_reader_destroy(r[i]);
   return 0;

@@ -14,7 +14,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     return 0;
   double d = 0;
   const char *value = NULL;
-  (void)sn_ini_get_double(ini, "", "a", &d, &err);
+  if (sn_ini_get_double(ini, "", "a", &d, &err) != SN_OK) sn_err_clear(&err);
   for (size_t i = 0; sn_ini_key_at(ini, "m", i, &value) != NULL; i++) {
   }
   sn_ini_destroy(ini);
