@@ -106,7 +106,10 @@ static sn_status open_file(sn_audio *a, sn_err *err) {
       info.frames >= 0 && info.frames < SF_COUNT_MAX ? info.frames : -1;
   a->wanted_frames = sni_nist_samples(&a->source);
   SN_TRY(sni_wav_scan(&a->source, &wav, &is_wav, err));
-  if (is_wav && wav.data_bytes >= 0 && (wav.format == 1 || wav.format == 3))
+  /* PCM, float, A-law, mu-law: one block is one frame. */
+  const bool is_plain =
+      wav.format == 1 || wav.format == 3 || wav.format == 6 || wav.format == 7;
+  if (is_wav && wav.data_bytes >= 0 && is_plain)
     a->wanted_frames = wav.data_bytes / wav.block_bytes;
   if (a->wanted_frames < 0) a->wanted_frames = a->n_frames;
   return SN_OK;
