@@ -283,13 +283,17 @@ static void what_is_not_finite_is_not_compressed(void **state) {
 
 /* ---- Kaldi's own files ---- */
 
-static const char *reference(char *to, const char *name) {
+static const char *shared_file(char *to, const char *folder, const char *name) {
   const char *const shared = getenv("SENONE_SHARED");
-  snprintf(to, 512, "%s/reference/kaldi-feats/%s",
-           shared != NULL ? shared : "../shared", name);
+  snprintf(to, 512, "%s/reference/%s/%s", shared != NULL ? shared : "../shared",
+           folder, name);
   if (sn_file_exists(to)) return to;
   print_message("SKIPPED: no '%s' (set SENONE_SHARED)\n", to);
   return NULL;
+}
+
+static const char *reference(char *to, const char *name) {
+  return shared_file(to, "kaldi-feats", name);
 }
 
 /* Kaldi prints 7 significant digits: half a unit of the last one. */
@@ -381,6 +385,41 @@ static void compression_gives_the_bytes_that_kaldi_wrote(void **state) {
     sn_ark_reader_destroy(a);
     expect_same_bytes(f->path[0], reference(to, names[method]));
   }
+}
+
+/* Features, scores and alignments of the same utterances: as many frames. */
+static void tables_of_a_real_recogniser_agree_in_length(void **state) {
+  (void)state;
+  static const char *const names[] = {"feats.ark", "loglikes.ark", "best.ali"};
+  sn_ark_reader *a[3] = {NULL, NULL, NULL};
+  for (int i = 0; i < 3; i++) {
+    char path[512];
+    if (shared_file(path, "an4-kaldi", names[i]) == NULL) {
+      while (i > 0) sn_ark_reader_destroy(a[--i]);
+      skip();
+    }
+    assert_int_equal(sn_ark_reader_open(path, &a[i], NULL), SN_OK);
+  }
+  size_t n_utts = 0;
+  for (;; n_utts++) {
+    const char *key[3];
+    sn_cmat m[2];
+    const int32_t *v = NULL;
+    size_t n = 0;
+    for (int i = 0; i < 2; i++)
+      assert_int_equal(sn_ark_next_mat(a[i], &key[i], &m[i], NULL), SN_OK);
+    assert_int_equal(sn_ark_next_ints(a[2], &key[2], &v, &n, NULL), SN_OK);
+    if (key[0] == NULL) {
+      assert_true(key[1] == NULL && key[2] == NULL);
+      break;
+    }
+    assert_string_equal(key[0], key[1]);
+    assert_string_equal(key[0], key[2]);
+    assert_int_equal(m[0].rows, n);
+    assert_int_equal(m[1].rows, n);
+  }
+  assert_true(n_utts > 0);
+  for (int i = 0; i < 3; i++) sn_ark_reader_destroy(a[i]);
 }
 
 /* ---- Bad input ---- */
@@ -602,6 +641,7 @@ int main(void) {
       TEST(what_is_not_finite_is_not_compressed),
       TEST(archives_of_kaldi_read_as_it_prints_them),
       TEST(compression_gives_the_bytes_that_kaldi_wrote),
+      TEST(tables_of_a_real_recogniser_agree_in_length),
       TEST(faults_are_named),
       TEST(altered_archives_never_crash_the_reader),
       TEST(scripts_refuse_what_they_cannot_do),

@@ -288,8 +288,8 @@ static void utf8_takes_every_character_and_nothing_else(void **state) {
                                       "ab\xF0\x80\x80\x80",
                                       "ab\x80",
                                       "ab\xFF",
-                                      "ab\xE2\x82"
-                                      "c"};
+                                      ("ab\xE2\x82"
+                                       "c")};
   for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++) {
     size_t bad = 0;
     assert_false(sn_utf8_valid(wrong[i], strlen(wrong[i]), &bad));

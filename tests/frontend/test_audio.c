@@ -41,7 +41,8 @@ static int set_up(void **state) {
   if (mkdtemp(f->dir) == NULL) return -1;
   snprintf(f->path, sizeof f->path, "%s/x", f->dir);
   *state = f;
-  return sn_log_create(keep_message, NULL, f, SN_LOG_INFO, &f->log, NULL);
+  return sn_log_create(keep_message, NULL, f, SN_LOG_INFO, &f->log, NULL) !=
+         SN_OK;
 }
 
 static int tear_down(void **state) {

@@ -57,7 +57,8 @@ static int set_up(void **state) {
     put(path, "");
   }
   *state = f;
-  return sn_log_create(keep_message, NULL, f, SN_LOG_INFO, &f->log, NULL);
+  return sn_log_create(keep_message, NULL, f, SN_LOG_INFO, &f->log, NULL) !=
+         SN_OK;
 }
 
 static int tear_down(void **state) {
