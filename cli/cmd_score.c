@@ -100,9 +100,9 @@ static sn_status score_system(job *j, size_t i) {
   SN_TRY(sn_score_compare(&j->ref, &j->hyp[i], j->words, &so, s, &cli->err));
   if (s->extra.n > 0 && j->o->extra == EXTRA_REFUSE)
     return sn_fail(&cli->err, SN_EMISMATCH,
-                   "%s: %zu utterances are not in %s, the first is '%s'; "
+                   "%s: utterances that are not in %s: %zu, the first is '%s'; "
                    "--extra=ignore leaves them out",
-                   j->hyp[i].name, s->extra.n, j->ref.name,
+                   j->hyp[i].name, j->ref.name, s->extra.n,
                    sn_symtab_get(j->hyp[i].ids, s->extra.data[0]));
   name_utts(cli, &j->hyp[i], &s->extra,
             "is not in the reference and not counted");

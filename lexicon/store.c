@@ -112,11 +112,24 @@ sn_status sni_store_fail(sn_store *st, const char *what, sn_err *err) {
                      "%s: %s: another program has been writing to it for more "
                      "than %d s; try again when it is done",
                      st->path, what, BUSY_MS / 1000);
-    case SQLITE_FULL:
-    case SQLITE_IOERR:
-    case SQLITE_CANTOPEN:
-    case SQLITE_PERM:
     case SQLITE_READONLY:
+    case SQLITE_PERM:
+      return sn_fail(err, SN_EIO,
+                     "%s: it may not be written: %s; make a copy that may",
+                     st->path, why);
+    case SQLITE_FULL:
+      return sn_fail(err, SN_EIO,
+                     "%s: %s: %s; free some space, or use another disk",
+                     st->path, what, why);
+    case SQLITE_CANTOPEN:
+      return sn_fail(
+          err, SN_EIO, "%s: %s: %s%s", st->path, what, why,
+          st->is_wal_left
+              ? "; a program that was writing has left a -wal file beside it, "
+                "and this folder may not be written: read it once as someone "
+                "who may"
+              : "");
+    case SQLITE_IOERR:
       return sn_fail(err, SN_EIO, "%s: %s: %s", st->path, what, why);
     case SQLITE_CONSTRAINT:
     case SQLITE_ERROR: /* a table or column that should be there is not */
@@ -314,18 +327,13 @@ static sn_status open_read(sn_store *st, sn_err *err) {
   st->stamp = sni_stamp_of(st->path);
   SN_TRY(find_wal(st->path, &has_wal, err));
   st->is_immutable = !has_wal;
+  st->is_wal_left = has_wal;
   if (st->is_immutable) {
     SN_TRY(open_db(st, SQLITE_OPEN_READONLY, "?immutable=1", err));
     return check_whole(st, (int64_t)st->stamp.size, err);
   }
-  /* Recovery of a -wal file writes; where that may not be, SQLite falls back
-   * to reading what it can and fails otherwise. */
-  const sn_status s = open_db(st, SQLITE_OPEN_READWRITE, "", err);
-  if (s != SN_OK)
-    sn_err_context(err,
-                   "there is a -wal file beside it, and it could not be "
-                   "recovered");
-  return s;
+  /* Recovery of a -wal file writes; SQLite does without where it can. */
+  return open_db(st, SQLITE_OPEN_READWRITE, "", err);
 }
 
 static sn_status open_edit(sn_store *st, sn_store_mode mode, sn_err *err) {
@@ -414,10 +422,22 @@ sn_status sn_store_open_memory(const void *data, size_t n, const char *name,
   return SN_OK;
 }
 
+/* The database and what SQLite may have left beside it. */
+static void remove_files(const char *path) {
+  static const char *const ends[] = {"", "-wal", "-shm"};
+  sn_str name = {0};
+  for (size_t i = 0; i < sizeof ends / sizeof ends[0]; i++) {
+    sn_str_reset(&name);
+    if (sn_str_addf(&name, NULL, "%s%s", path, ends[i]) == SN_OK)
+      (void)unlink(sn_str_get(&name));
+  }
+  sn_str_clear(&name);
+}
+
 void sn_store_destroy(sn_store *st) {
   if (st == NULL) return;
   (void)sqlite3_close(st->db);
-  if (st->is_fresh) (void)unlink(st->path);
+  if (st->is_fresh) remove_files(st->path);
   sn_free(st->path);
   sn_free(st);
 }

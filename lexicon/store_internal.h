@@ -28,6 +28,7 @@ struct sn_store {
   char *path;        /* or a name, for messages */
   bool is_fresh;     /* made by this handle, nothing committed yet */
   bool is_immutable; /* read without locks: see store.c */
+  bool is_wal_left;  /* a -wal file was there when it was opened for reading */
   sni_stamp stamp;   /* the file before it was opened */
 };
 

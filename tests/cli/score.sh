@@ -1,0 +1,75 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
+# senone score as a user meets it.
+. "$(dirname "$0")/lib.bash"
+
+printf '<s> The CAT sat </s> (ann-1)\non (ann-2)\nthe mat (bob-1)\n' >ref.trn
+printf 'ann-1 the cat sits\nann-2 on [NOISE]\nbob-1 the(2) hat mat\n' >hyp.txt
+
+run 0 "$senone" score --cer --per-speaker ref.trn hyp.txt
+prints '^WER 33.33 % \[.*\]: 2 errors in 6 words \(1 sub, 0 del, 1 ins\)$'
+prints '^CER 29.41 % \[.*\]: 5 errors in 17 characters'
+prints '^SER 66.67 % \[.*\]: 2 of 3 utterances$'
+prints '^ann +2 +4 +1 +0 +0 +25.00 +50.00$'
+prints '^over 2 speakers: WER'
+silent
+
+run 0 "$senone" score --alignment ref.trn hyp.txt
+prints '^REF: the \*\*\* mat$'
+prints '^HYP: the hat mat$'
+
+run 0 "$senone" score --alignment --json ref.trn hyp.txt ref.trn
+python3 - <<'PY' || fail 'JSON'
+import json
+d = json.load(open('out'))
+assert d['systems'][0]['wer']['errors'] == 2
+assert d['systems'][1]['wer']['errors'] == 0
+assert d['systems'][0]['utts'][2]['alignment'][1] == ['ins', None, 'hat']
+assert d['comparison']['over_utterances']['difference'] > 33
+PY
+
+# A map, and nothing else, changes what counts.
+printf 'sits\tsat\nhat\t\n' >map
+run 0 "$senone" score --map=map ref.trn hyp.txt
+prints '^WER 0.00 %'
+printf 'hat hat\n' >map
+run 1 "$senone" score --map=map ref.trn hyp.txt
+says 'map:1: no TAB'
+
+# Missing utterances are named and count; extra ones are refused, or named.
+head -n 2 hyp.txt >short.txt
+run 0 "$senone" score ref.trn short.txt
+says "short.txt: no utterance 'bob-1'"
+prints '3 errors in 6 words \(1 sub, 2 del, 0 ins\)'
+prints '^missing: 1 utterance'
+head -n 2 ref.trn >short.trn
+run 1 "$senone" score short.trn hyp.txt
+says "not in short.trn: 1, the first is 'bob-1'"
+run 0 "$senone" score --extra=ignore short.trn hyp.txt
+says "utterance 'bob-1' is not in the reference"
+prints '1 errors in 4 words'
+
+# Bad input.
+: >empty
+run 1 "$senone" score ref.trn empty
+says 'empty: no utterance'
+run 1 "$senone" score nothing hyp.txt
+says 'nothing'
+printf 'ann-1 a\nann-2 b\nann-1 c\n' >twice.txt
+run 1 "$senone" score ref.trn twice.txt
+says "twice.txt:3: utterance 'ann-1' is in line 1 already"
+printf 'ann-1 caf\xe9\n' >latin1.txt
+run 1 "$senone" score ref.trn latin1.txt
+says 'latin1.txt:1: byte 10 .*UTF-8'
+printf 'x <sil>\n' >silent.txt
+run 1 "$senone" score silent.txt silent.txt
+says 'no words'
+printf 'zoe-1 a\n' >other.txt
+run 1 "$senone" score ref.trn other.txt
+says 'no utterance is in both'
+printf 'ann-1 x\n' >utt2spk
+run 1 "$senone" score --utt2spk=utt2spk ref.trn hyp.txt
+says "no speaker for utterance 'ann-2'"
+run 2 "$senone" score ref.trn
+run 2 "$senone" score --sclit ref.trn hyp.txt
+says 'sclite'
