@@ -11,8 +11,9 @@
  * 3. Thirty steps in a row below floor + 6 dB end it. Between the two
  *    thresholds nothing changes: hysteresis.
  * Steps lie at fixed sample numbers: the result does not depend on how the
- * samples are cut. Thresholds chosen on AN4 and LJ Speech recordings; they
- * only decide when an utterance ends, not what is recognised. */
+ * samples are cut. The thresholds are what a speaking voice has over a quiet
+ * room, not fitted to recordings; they only decide when an utterance ends, not
+ * what is recognised. */
 #include "frontend/feat_pause_internal.h"
 
 #include <math.h>
