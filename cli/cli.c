@@ -3,6 +3,7 @@
  *
  *   1. the words before the first option name the command;
  *   2. --name=value, --name value, --name (booleans), -x value, -xvalue;
+ *      options that go to `extra` take their value behind '=' only;
  *      "--" ends the options, "-" alone is an argument;
  *   3. --config=FILE is read first, so that the command line overrides it;
  *   4. the command's run() gets filled structs and the arguments. */
@@ -164,7 +165,9 @@ static sn_status take_option(parse *p, size_t n, char **argv, size_t *i,
     value = "yes";
   } else if (value == NULL && o != NULL && strcmp(o->name, "verbose") == 0) {
     value = "1";
-  } else if (value == NULL && (o != NULL || p->cmd->allow_extra)) {
+  } else if (value == NULL && o == NULL && p->cmd->allow_extra) {
+    value = "true"; /* its type is not known here: --name alone is a yes */
+  } else if (value == NULL && o != NULL) {
     if (*i + 1 >= n)
       s = sn_fail(err, SN_EARG, "option --%s wants a value", name);
     else
