@@ -22,6 +22,7 @@ typedef struct done {
   sn_str text;
   sn_err err; /* why there is no text */
   double audio_s, rate_hz;
+  int32_t n_channels;
   bool no_path;
 } done;
 
@@ -35,7 +36,7 @@ typedef struct job {
   done *done;                      /* [n] */
   senone_recognizer **recognizers; /* [n_threads], made on first use */
   sni_totals *totals;
-  int64_t n_low_rate;
+  int64_t n_low_rate, n_many_channels;
 } job;
 
 sn_status sni_take_error(sn_err *err, const senone_error *e) {
@@ -171,6 +172,7 @@ static sn_status transcribe_item(const job *j, const sni_item *item, done *d,
   sn_audio *a = NULL;
   SN_TRY(open_audio(j, item, &a, err));
   d->rate_hz = sn_audio_source_rate_hz(a);
+  d->n_channels = sn_audio_n_channels(a);
   sn_status s = get_recognizer(j, w, &r, err);
   size_t got = 1;
   while (s == SN_OK && got > 0)
@@ -219,6 +221,12 @@ static void warn_of(job *j, const sni_item *item, const done *d) {
             "%s: no path survived the beam, so the result is empty; try a "
             "wider --beam",
             item->path);
+  if (d->n_channels > 1 && j->channel == SN_CHANNEL_FIRST &&
+      j->n_many_channels++ == 0)
+    sn_warn(log,
+            "%s: of %d channels the first one is used, here and for others; "
+            "--channel=N (from 0) or --channel=mix chooses",
+            item->path, (int)d->n_channels);
   if (d->rate_hz < wanted && j->n_low_rate++ == 0)
     sn_warn(log,
             "%s: %g Hz audio for a %g Hz model: there is nothing above %g Hz, "
@@ -262,7 +270,8 @@ static sn_status live_stream(job *j, const sni_item *item, sn_audio *a,
       SN_TRY(push_some(j, a, r, LIVE_CHUNK_SAMPLES, &got, err));
     char id[64];
     (void)snprintf(id, sizeof id, "%s-%04d", item->id, number);
-    done d = {.rate_hz = sn_audio_source_rate_hz(a)};
+    done d = {.rate_hz = sn_audio_source_rate_hz(a),
+              .n_channels = sn_audio_n_channels(a)};
     senone_error e = {0};
     sn_status s = end_utterance(j, r, id, &d, err);
     const bool silent = d.text.n <= 1; /* nothing, or an empty line */
