@@ -2,6 +2,7 @@
 /* Scores as text. docs/scoring.md shows each form. */
 #include "score/report.h"
 
+#include <math.h>
 #include <string.h>
 
 #include "base/mem.h"
@@ -41,6 +42,8 @@ static sn_status sentences(const sn_report *r, sn_score_counts **out,
 
 static sn_status interval(const sn_report *r, const sn_score_counts *units,
                           size_t n, sn_report_interval *to, sn_err *err) {
+  *to = (sn_report_interval){(double)NAN, (double)NAN};
+  if (n < 2) return SN_OK;
   return sn_score_interval(units, n, &r->bootstrap, &to->low, &to->high, err);
 }
 
@@ -62,13 +65,22 @@ sn_status sn_report_intervals(sn_report *r, sn_err *err) {
 
 /* ---- Text ---- */
 
+/* " [11.72, 17.58]", or nothing: one unit has no interval. */
+static sn_status text_interval(const sn_report_interval *i, sn_str *out,
+                               sn_err *err) {
+  if (isnan(i->low)) return SN_OK;
+  return sn_str_addf(out, err, " [%.2f, %.2f]", 100.0 * i->low,
+                     100.0 * i->high);
+}
+
 static sn_status text_rate(const char *name, const sn_score_counts *c,
                            const sn_report_interval *i, const char *what,
                            sn_str *out, sn_err *err) {
+  SN_TRY(sn_str_addf(out, err, "%s %.2f %%", name, wer_of(c)));
+  SN_TRY(text_interval(i, out, err));
   return sn_str_addf(out, err,
-                     "%s %.2f %% [%.2f, %.2f]: %lld errors in %lld %s (%lld "
-                     "sub, %lld del, %lld ins)\n",
-                     name, wer_of(c), 100.0 * i->low, 100.0 * i->high,
+                     ": %lld errors in %lld %s (%lld sub, %lld del, %lld "
+                     "ins)\n",
                      (long long)sn_score_errors(c), (long long)c->n_ref, what,
                      (long long)c->sub, (long long)c->del, (long long)c->ins);
 }
@@ -78,10 +90,11 @@ sn_status sn_report_text(const sn_report *r, sn_str *out, sn_err *err) {
   SN_TRY(text_rate("WER", &s->total, &r->wer, "words", out, err));
   if (s->chars != NULL)
     SN_TRY(text_rate("CER", &s->total_chars, &r->cer, "characters", out, err));
-  SN_TRY(sn_str_addf(
-      out, err, "SER %.2f %% [%.2f, %.2f]: %lld of %zu utterances\n",
-      percent(s->n_wrong, (int64_t)s->n_utts), 100.0 * r->ser.low,
-      100.0 * r->ser.high, (long long)s->n_wrong, s->n_utts));
+  SN_TRY(sn_str_addf(out, err, "SER %.2f %%",
+                     percent(s->n_wrong, (int64_t)s->n_utts)));
+  SN_TRY(text_interval(&r->ser, out, err));
+  SN_TRY(sn_str_addf(out, err, ": %lld of %zu utterances\n",
+                     (long long)s->n_wrong, s->n_utts));
   if (s->missing.n > 0)
     SN_TRY(sn_str_addf(out, err,
                        "missing: %zu utterances, counted as deletions\n",
@@ -89,15 +102,21 @@ sn_status sn_report_text(const sn_report *r, sn_str *out, sn_err *err) {
   if (s->extra.n > 0)
     SN_TRY(sn_str_addf(out, err, "extra: %zu utterances, not counted\n",
                        s->extra.n));
-  SN_TRY(sn_str_addf(out, err,
-                     "[95 %% bootstrap interval over %zu utterances, %d draws, "
-                     "seed %d]\n",
-                     s->n_utts, (int)r->bootstrap.n_draws,
-                     (int)r->bootstrap.seed));
+  if (s->n_utts < 2)
+    SN_TRY(sn_str_adds(out, "[one utterance: no interval]\n", err));
+  else
+    SN_TRY(sn_str_addf(out, err,
+                       "[95 %% bootstrap interval over %zu utterances, %d "
+                       "draws, seed %d]\n",
+                       s->n_utts, (int)r->bootstrap.n_draws,
+                       (int)r->bootstrap.seed));
   if (r->speakers == NULL) return SN_OK;
-  return sn_str_addf(out, err, "over %d speakers: WER [%.2f, %.2f]\n",
-                     (int)sn_symtab_n(r->speakers), 100.0 * r->wer_speakers.low,
-                     100.0 * r->wer_speakers.high);
+  if (sn_symtab_n(r->speakers) < 2)
+    return sn_str_adds(out, "over speakers: there is only one\n", err);
+  SN_TRY(sn_str_addf(out, err, "over %d speakers: WER",
+                     (int)sn_symtab_n(r->speakers)));
+  SN_TRY(text_interval(&r->wer_speakers, out, err));
+  return sn_str_adds(out, "\n", err);
 }
 
 /* Utterances and sentence errors of each speaker. */
@@ -265,13 +284,22 @@ static sn_status json_counts(const sn_score_counts *c, sn_str *out,
                      (long long)c->ins);
 }
 
+/* "low": 11.7200, "high": 17.5800; null where there is no interval. */
+static sn_status json_interval(const sn_report_interval *i, sn_str *out,
+                               sn_err *err) {
+  if (isnan(i->low))
+    return sn_str_adds(out, "\"low\": null, \"high\": null", err);
+  return sn_str_addf(out, err, "\"low\": %.4f, \"high\": %.4f", 100.0 * i->low,
+                     100.0 * i->high);
+}
+
 static sn_status json_rate(const char *name, const sn_score_counts *c,
                            const sn_report_interval *i, sn_str *out,
                            sn_err *err) {
-  SN_TRY(sn_str_addf(out, err,
-                     ", \"%s\": {\"percent\": %.4f, \"low\": %.4f, \"high\": "
-                     "%.4f, ",
-                     name, wer_of(c), 100.0 * i->low, 100.0 * i->high));
+  SN_TRY(
+      sn_str_addf(out, err, ", \"%s\": {\"percent\": %.4f, ", name, wer_of(c)));
+  SN_TRY(json_interval(i, out, err));
+  SN_TRY(sn_str_adds(out, ", ", err));
   SN_TRY(json_counts(c, out, err));
   return sn_str_adds(out, "}", err);
 }
@@ -288,11 +316,9 @@ static sn_status json_ids(const char *name, const sn_transcripts *t,
 }
 
 static sn_status json_speakers(const sn_report *r, sn_str *out, sn_err *err) {
-  SN_TRY(sn_str_addf(out, err,
-                     ", \"wer_over_speakers\": {\"low\": %.4f, \"high\": "
-                     "%.4f}, \"speakers\": [",
-                     100.0 * r->wer_speakers.low,
-                     100.0 * r->wer_speakers.high));
+  SN_TRY(sn_str_adds(out, ", \"wer_over_speakers\": {", err));
+  SN_TRY(json_interval(&r->wer_speakers, out, err));
+  SN_TRY(sn_str_adds(out, "}, \"speakers\": [", err));
   sn_score_counts *sums = NULL;
   SN_TRY(per_speaker(r, &sums, err));
   sn_status s = SN_OK;
@@ -367,11 +393,10 @@ sn_status sn_report_json(const sn_report *r, bool alignments, sn_str *out,
   SN_TRY(json_rate("wer", &s->total, &r->wer, out, err));
   if (s->chars != NULL)
     SN_TRY(json_rate("cer", &s->total_chars, &r->cer, out, err));
-  SN_TRY(sn_str_addf(out, err,
-                     ", \"ser\": {\"percent\": %.4f, \"low\": %.4f, \"high\": "
-                     "%.4f, \"n\": %zu, \"errors\": %lld}",
-                     percent(s->n_wrong, (int64_t)s->n_utts),
-                     100.0 * r->ser.low, 100.0 * r->ser.high, s->n_utts,
+  SN_TRY(sn_str_addf(out, err, ", \"ser\": {\"percent\": %.4f, ",
+                     percent(s->n_wrong, (int64_t)s->n_utts)));
+  SN_TRY(json_interval(&r->ser, out, err));
+  SN_TRY(sn_str_addf(out, err, ", \"n\": %zu, \"errors\": %lld}", s->n_utts,
                      (long long)s->n_wrong));
   SN_TRY(json_ids("missing", r->ref, &s->missing, out, err));
   SN_TRY(json_ids("extra", r->hyp, &s->extra, out, err));
@@ -413,9 +438,11 @@ sn_status sn_report_comparison_text(const sn_report *a, const sn_report *b,
                                     sn_err *err) {
   SN_TRY(sn_str_addf(out, err, "WER of %s minus WER of %s: %+.2f points\n",
                      a->hyp->name, b->hyp->name, 100.0 * c->utts.difference));
-  SN_TRY(text_paired("utterances", &c->utts, out, err));
-  return c->has_speakers ? text_paired("speakers", &c->speakers, out, err)
-                         : SN_OK;
+  if (a->score->n_utts > 1)
+    SN_TRY(text_paired("utterances", &c->utts, out, err));
+  return c->has_speakers && sn_symtab_n(a->speakers) > 1
+             ? text_paired("speakers", &c->speakers, out, err)
+             : SN_OK;
 }
 
 static sn_status json_paired(const char *name, const sn_paired *p, sn_str *out,

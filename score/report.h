@@ -12,7 +12,7 @@ extern "C" {
 #endif
 
 typedef struct sn_report_interval {
-  double low, high; /* rates, 1 = 100 % */
+  double low, high; /* rates, 1 = 100 %; NAN for a single unit */
 } sn_report_interval;
 
 /* One system's scores with all that a report names. All pointers borrowed. */

@@ -231,6 +231,31 @@ static void test_alignments_and_speakers_as_text(void **state) {
   clear(&t);
 }
 
+static void test_one_utterance_has_no_interval(void **state) {
+  (void)state;
+  texts t;
+  sn_str s = {0};
+  const sn_score_opts opts = {0};
+  assert_int_equal(SN_OK, score(&t, "u a b\n", "u a\n", &opts, NULL));
+  sn_report r = {.ref = &t.ref,
+                 .hyp = &t.hyp,
+                 .words = t.words,
+                 .score = &t.score,
+                 .bootstrap = {.n_draws = 100, .seed = 1}};
+  assert_int_equal(SN_OK, sn_report_intervals(&r, NULL));
+  assert_int_equal(SN_OK, sn_report_text(&r, &s, NULL));
+  assert_string_equal(
+      "WER 50.00 %: 1 errors in 2 words (0 sub, 1 del, 0 ins)\n"
+      "SER 100.00 %: 1 of 1 utterances\n"
+      "[one utterance: no interval]\n",
+      sn_str_get(&s));
+  sn_str_reset(&s);
+  assert_int_equal(SN_OK, sn_report_json(&r, false, &s, NULL));
+  assert_non_null(strstr(sn_str_get(&s), "\"low\": null"));
+  sn_str_clear(&s);
+  clear(&t);
+}
+
 static void test_json_names_what_is_missing_and_guards_quotes(void **state) {
   (void)state;
   texts t;
@@ -281,6 +306,7 @@ int main(void) {
       cmocka_unit_test(test_a_system_does_not_differ_from_itself),
       cmocka_unit_test(test_a_system_that_is_always_better_is_found_to_be),
       cmocka_unit_test(test_alignments_and_speakers_as_text),
+      cmocka_unit_test(test_one_utterance_has_no_interval),
       cmocka_unit_test(test_json_names_what_is_missing_and_guards_quotes),
       cmocka_unit_test(test_running_out_of_memory_leaves_nothing_behind)};
   return cmocka_run_group_tests(tests, NULL, NULL);
