@@ -26,11 +26,9 @@
 #include "base/mem.h"
 #include "lm/jsgf_internal.h"
 
-#define MAX_ARCS                                                           \
-  20000000u              /* a few hundred MB; rules that double and double \
-                          */
-#define MAX_DEPTH 1000   /* of trees and rules within each other */
-#define INLINE_DEPTH 100 /* deeper last references become instances */
+#define MAX_ARCS 3000000u /* 50 MB: rules that double and double again */
+#define MAX_DEPTH 1000    /* of trees and rules within each other */
+#define INLINE_DEPTH 100  /* deeper last references become instances */
 #define LOG_HALF (-0.693147180559945309)
 
 typedef struct instance {

@@ -240,8 +240,7 @@ static sn_status verify_vocab(const sn_ngram *lm, sn_err *err) {
 static sn_status verify_level(const sn_ngram *lm, int32_t k, sn_err *err) {
   const sni_level *const l = &lm->level[k];
   for (int64_t i = 0; i < l->n; i++) {
-    if (!isfinite(l->logp[i]))
-      return fail_section(lm, "logp", k, i, err);
+    if (!isfinite(l->logp[i])) return fail_section(lm, "logp", k, i, err);
     if (l->backoff != NULL && !isfinite(l->backoff[i]))
       return fail_section(lm, "backoff", k, i, err);
   }
