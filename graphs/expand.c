@@ -383,7 +383,7 @@ static sn_status first_trees(expander *x, sn_err *err) {
   sni_build *b = x->b;
   const size_t p = (size_t)b->hmms->n_phones;
   SN_TRY(SN_ARR_RESIZE(&x->xs, x->lefts.n * p, err));
-  memset(x->xs.data, 0, x->xs.n * sizeof *x->xs.data);
+  if (x->xs.n > 0) memset(x->xs.data, 0, x->xs.n * sizeof *x->xs.data);
   for (size_t l = 0; l < x->lefts.n; l++) {
     const int32_t left = x->lefts.data[l];
     for (size_t i = 0; i < x->groups.n;) {
