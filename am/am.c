@@ -28,8 +28,24 @@ struct sn_am {
 
 /* ---- Loading ---- */
 
-static sn_status load_feat(sn_am *am, const sn_ini *ini, sn_err *err) {
-  const char *dialect = NULL, *value = NULL;
+/* A setting; files (lda) are within the directory unless absolute. */
+static sn_status set_feat(sn_am *am, const char *dir, const char *key,
+                          const char *value, sn_err *err) {
+  char *path = NULL;
+  if (strcmp(key, "lda") == 0 && value[0] != '\0' && value[0] != '/') {
+    path = sn_path_join(dir, value);
+    if (path == NULL) return sn_fail_nomem(err, "model");
+  }
+  const sn_status s =
+      sn_feat_config_set(am->feat, key, path != NULL ? path : value, err);
+  sn_free(path);
+  if (s != SN_OK) sn_err_context(err, "model.ini: [frontend]");
+  return s;
+}
+
+static sn_status load_feat(sn_am *am, const sn_ini *ini, const char *dir,
+                           sn_err *err) {
+  const char *dialect = NULL, *value = NULL, *key = NULL;
   SN_TRY(sn_ini_need(ini, "frontend", "dialect", &dialect, err));
   const bool kaldi = strcmp(dialect, "kaldi") == 0;
   if (!kaldi && strcmp(dialect, "sphinx") != 0)
@@ -39,16 +55,10 @@ static sn_status load_feat(sn_am *am, const sn_ini *ini, sn_err *err) {
                    dialect);
   SN_TRY(sn_feat_config_create(kaldi ? SN_FEAT_KALDI : SN_FEAT_SPHINX,
                                &am->feat, err));
-  for (size_t i = 0;; i++) {
-    const char *const key = sn_ini_key_at(ini, "frontend", i, &value);
-    if (key == NULL) return SN_OK;
-    if (strcmp(key, "dialect") == 0) continue;
-    const sn_status s = sn_feat_config_set(am->feat, key, value, err);
-    if (s != SN_OK) {
-      sn_err_context(err, "model.ini: [frontend]");
-      return s;
-    }
-  }
+  for (size_t i = 0; (key = sn_ini_key_at(ini, "frontend", i, &value)) != NULL;
+       i++)
+    if (strcmp(key, "dialect") != 0) SN_TRY(set_feat(am, dir, key, value, err));
+  return SN_OK;
 }
 
 /* "WORD PHONE PROBABILITY" */
@@ -137,8 +147,8 @@ static sn_status check_feat(sn_am *am, sn_err *err) {
   return SN_OK;
 }
 
-static sn_status load_parts(sn_am *am, const sn_ini *ini, const char *path,
-                            sn_err *err) {
+static sn_status load_parts(sn_am *am, const sn_ini *ini, const char *dir,
+                            const char *path, sn_err *err) {
   const char *value = sn_ini_get(ini, "model", "name");
   am->name = sn_strdup(value == NULL ? "" : value);
   if (am->name == NULL) return sn_fail_nomem(err, "model");
@@ -147,7 +157,7 @@ static sn_status load_parts(sn_am *am, const sn_ini *ini, const char *path,
       sn_ini_get_double(ini, "decode", "lm-scale", &am->scales.lm_scale, err));
   SN_TRY(sn_ini_get_double(ini, "decode", "word-penalty",
                            &am->scales.word_penalty, err));
-  SN_TRY(load_feat(am, ini, err));
+  SN_TRY(load_feat(am, ini, dir, err));
   SN_TRY(sn_box_open(path, SNI_AM_MAGIC, SNI_AM_VERSION, &am->box, err));
   SN_TRY(sni_am_read(am->box, path, &am->v, err));
   SN_TRY(load_phones(am, err));
@@ -166,7 +176,7 @@ static sn_status load(const char *ini_path, const char *dir, sn_am *am,
   sn_status s = sn_ini_need(ini, "files", "am", &file, err);
   if (s == SN_OK && (path = sn_path_join(dir, file)) == NULL)
     s = sn_fail_nomem(err, "model");
-  if (s == SN_OK) s = load_parts(am, ini, path, err);
+  if (s == SN_OK) s = load_parts(am, ini, dir, path, err);
   sn_free(path);
   sn_ini_destroy(ini);
   return s;

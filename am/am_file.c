@@ -54,20 +54,21 @@ static sn_status check_shape(const sni_am_shape *s, const char *name,
                              sn_err *err) {
   const struct {
     int32_t value, min, max;
-  } limits[] = {{s->kind, SN_AM_CONTINUOUS, SN_AM_PTM},
-                {s->n_phones, 1, SNI_AM_MAX_PHONES},
-                {s->silence, 0, s->n_phones - 1},
-                {s->n_states, 1, SNI_AM_MAX_STATES},
-                {s->n_tmats, 1, SNI_AM_MAX_PDFS},
-                {s->n_hmms, 1, 1 << 24},
-                {s->n_triphones, 0, 1 << 24},
-                {s->n_pdfs, 1, SNI_AM_MAX_PDFS},
-                {s->n_codebooks, 1, SNI_AM_MAX_PDFS},
-                {s->n_streams, 1, SNI_AM_MAX_STREAMS},
-                {s->n_gauss, 1, 1 << 26},
-                {s->dim, 1, 1 << 22},
-                {s->top_n, 1, s->n_gauss},
-                {s->weights, 0, 1}};
+  } limits[] = {
+      {s->kind, SN_AM_CONTINUOUS, SN_AM_PTM},
+      {s->n_phones, 1, SNI_AM_MAX_PHONES},
+      {s->silence, 0, s->n_phones - 1},
+      {s->n_states, 1, SNI_AM_MAX_STATES},
+      {s->n_tmats, 1, SNI_AM_MAX_PDFS},
+      {s->n_hmms, 1, 1 << 24},
+      {s->n_triphones, 0, 1 << 24},
+      {s->n_pdfs, 1, SNI_AM_MAX_PDFS},
+      {s->n_codebooks, 1, SNI_AM_MAX_PDFS},
+      {s->n_streams, 1, SNI_AM_MAX_STREAMS},
+      {s->n_gauss, 1, 1 << 26},
+      {s->dim, 1, 1 << 22},
+      {s->top_n, 1, s->n_gauss < SNI_AM_MAX_TOP ? s->n_gauss : SNI_AM_MAX_TOP},
+      {s->weights, 0, 1}};
   for (size_t i = 0; i < sizeof limits / sizeof limits[0]; i++)
     if (limits[i].value < limits[i].min || limits[i].value > limits[i].max)
       return bad(name, "shape", i, err);

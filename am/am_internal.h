@@ -17,6 +17,7 @@ extern "C" {
 #define SNI_AM_MAX_STATES 64
 #define SNI_AM_MAX_PDFS (1 << 20)
 #define SNI_AM_MAX_STREAMS 64
+#define SNI_AM_MAX_TOP 64 /* Gaussians of a codebook and stream that count */
 
 /* Section "shape": counts, in this order. */
 typedef struct sni_am_shape {

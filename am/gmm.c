@@ -196,7 +196,7 @@ sn_status sni_gmm_create(const sni_am_view *v, sni_gmm **out, sn_err *err) {
   g->n_gauss = (size_t)s->n_gauss;
   g->n_pdfs = (size_t)s->n_pdfs;
   g->dim = (size_t)s->dim;
-  g->top_n = min_size((size_t)s->top_n, SNI_GMM_MAX_TOP);
+  g->top_n = (size_t)s->top_n;
   g->chunk = choose_chunk(g->n_gauss);
   g->clip = (float)v->clip;
   g->kernels = sni_gmm_best_kernels();

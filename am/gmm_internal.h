@@ -11,7 +11,6 @@ extern "C" {
 
 #define SNI_GMM_BLOCK 16 /* frames scored together */
 #define SNI_GMM_LANES 16 /* Gaussians of one group of the parameter layout */
-#define SNI_GMM_MAX_TOP 64
 
 /* Innermost loops. All variants give the same result up to rounding; each row
  * depends on its own frame only, whatever the block. Pointers need no
@@ -24,7 +23,7 @@ typedef struct sni_gmm_kernels {
   void (*densities)(const float *params, size_t n_groups, size_t n_dims,
                     const float *x, size_t n_frames, float *out, size_t ld);
   /* The top_n largest of v[0 .. n), falling, equal ones by rising index.
-   * 1 <= top_n <= n, top_n <= MAX_TOP. */
+   * 1 <= top_n <= n, top_n <= SNI_AM_MAX_TOP. */
   void (*top)(const float *v, size_t n, size_t top_n, int32_t *index,
               float *value);
   /* out[i] = product over k < n_streams of

@@ -38,7 +38,7 @@ const sn_opt sn_am_import_opt_table[] = {
      "smallest weight in mixture_weights (-mixwfloor); not for sendump"},
     {"tmat-floor", SN_OPT_DOUBLE, AT(tmat_floor), 1e-4, 1e-30, 0.5, NULL, "",
      "smallest transition probability that is not zero (-tmatfloor)"},
-    {"top-n", SN_OPT_INT, AT(top_n), 4, 1, 65536, NULL, "Gaussians",
+    {"top-n", SN_OPT_INT, AT(top_n), 4, 1, SNI_AM_MAX_TOP, NULL, "Gaussians",
      "best ones of a codebook and stream that count (-topn)"},
     {"sil-prob", SN_OPT_DOUBLE, AT(sil_prob), 0.005, 1e-30, 1, NULL, "",
      "probability of silence between words (-silprob)"},
@@ -64,8 +64,9 @@ typedef struct import {
   sni_s3_mixw mixw;
   sni_sendump dump;
   sn_feat_config *feat;
-  sn_str names, fillers; /* fillers: lines "word\0phone\0" */
-  int32_t *codebook;     /* [n_pdfs] */
+  bool has_lda; /* feature_transform, which the model directory gets too */
+  sn_str names;
+  int32_t *codebook; /* [n_pdfs] */
   int32_t *tri_first;
   sni_am_tri *tris;
   int32_t *stream_dims;
@@ -83,7 +84,6 @@ static void import_clear(import *m) {
   sni_sendump_clear(&m->dump);
   sn_feat_config_destroy(m->feat);
   sn_str_clear(&m->names);
-  sn_str_clear(&m->fillers);
   sn_free(m->codebook);
   sn_free(m->tri_first);
   sn_free(m->tris);
@@ -404,12 +404,13 @@ static sn_status read_feat(import *m, sn_err *err) {
   SN_TRY(s);
   for (size_t i = 0; i < sizeof settings / sizeof settings[0]; i++)
     SN_TRY(take_setting(m, settings[i][0], settings[i][1], err));
-  bool has_lda = false;
-  SN_TRY(has_file(m, "feature_transform", &has_lda, err));
-  if (!has_lda) return SN_OK;
+  bool found = false;
+  SN_TRY(has_file(m, "feature_transform", &found, err));
+  if (!found) return SN_OK;
   SN_TRY(file_path(m, "feature_transform", &path, err));
   s = sn_feat_config_set(m->feat, "lda", path, err);
   sn_free(path);
+  m->has_lda = true;
   return s;
 }
 
@@ -482,8 +483,8 @@ static sn_status check_feat(import *m, sn_err *err) {
 
 /* ---- Fillers ---- */
 
-static sn_status add_filler(import *m, sn_ini *ini, int n, sn_span word,
-                            sn_span phone, double prob, sn_err *err) {
+static sn_status add_filler(sn_ini *ini, int n, sn_span word, sn_span phone,
+                            double prob, sn_err *err) {
   sn_str key = {0}, value = {0};
   sn_status s = sn_str_addf(&key, err, "filler%d", n);
   if (s == SN_OK)
@@ -493,7 +494,6 @@ static sn_status add_filler(import *m, sn_ini *ini, int n, sn_span word,
     s = sn_ini_set(ini, "fillers", sn_str_get(&key), sn_str_get(&value), err);
   sn_str_clear(&key);
   sn_str_clear(&value);
-  (void)m;
   return s;
 }
 
@@ -516,7 +516,7 @@ static sn_status parse_noisedict(import *m, const char *data, size_t n,
     if (sn_span_eq(word, "<s>") || sn_span_eq(word, "</s>")) continue;
     const bool sil = sn_span_eq(word, "<sil>");
     if (sil) *has_sil = true;
-    SN_TRY(add_filler(m, ini, ++*n_fillers, word, phone,
+    SN_TRY(add_filler(ini, ++*n_fillers, word, phone,
                       sil ? m->o.sil_prob : m->o.fill_prob, err));
   }
   return SN_OK;
@@ -538,8 +538,8 @@ static sn_status read_fillers(import *m, sn_ini *ini, sn_err *err) {
     SN_TRY(s);
   }
   if (has_sil) return SN_OK;
-  return add_filler(m, ini, n_fillers + 1, sn_span_of("<sil>"),
-                    sn_span_of("SIL"), m->o.sil_prob, err);
+  return add_filler(ini, n_fillers + 1, sn_span_of("<sil>"), sn_span_of("SIL"),
+                    m->o.sil_prob, err);
 }
 
 /* ---- Writing ---- */
@@ -646,8 +646,12 @@ static sn_status fill_ini(import *m, sn_ini *ini, sn_err *err) {
   SN_TRY(set_date(m, ini, err));
   SN_TRY(sn_ini_set(ini, "model", "source", m->dir, err));
   SN_TRY(sn_ini_set(ini, "frontend", "dialect", "sphinx", err));
-  for (size_t i = 0; (key = sn_feat_config_at(m->feat, i, &value)) != NULL; i++)
-    SN_TRY(sn_ini_set(ini, "frontend", key, value, err));
+  for (size_t i = 0; (key = sn_feat_config_at(m->feat, i, &value)) != NULL;
+       i++) {
+    const bool is_lda = m->has_lda && strcmp(key, "lda") == 0;
+    SN_TRY(sn_ini_set(ini, "frontend", key,
+                      is_lda ? "feature_transform" : value, err));
+  }
   SN_TRY(set_double(ini, "decode", "lm-scale", m->o.lm_scale, err));
   SN_TRY(
       set_double(ini, "decode", "word-penalty", log(m->o.word_ins_prob), err));
@@ -664,8 +668,27 @@ static sn_status write_ini(import *m, const char *path, sn_err *err) {
   return s;
 }
 
+static sn_status copy_lda(const import *m, sn_err *err) {
+  char *path = NULL, *data = NULL;
+  size_t n = 0;
+  sn_writer *w = NULL;
+  char *const to = sn_path_join(m->out_dir, "feature_transform");
+  sn_status s = to == NULL
+                    ? sn_fail_nomem(err, "import")
+                    : read_file(m, "feature_transform", &path, &data, &n, err);
+  if (s == SN_OK) s = sn_writer_open(to, &w, err);
+  if (s == SN_OK) s = sn_write_bytes(w, data, n, err);
+  if (s == SN_OK) s = sn_writer_commit(w, err);
+  sn_writer_destroy(w);
+  sn_free(data);
+  sn_free(path);
+  sn_free(to);
+  return s;
+}
+
 static sn_status write_model(import *m, sn_err *err) {
   SN_TRY(sn_dir_make(m->out_dir, err));
+  if (m->has_lda) SN_TRY(copy_lda(m, err));
   char *const bin = sn_path_join(m->out_dir, "am.bin");
   char *const ini = sn_path_join(m->out_dir, "model.ini");
   sn_status s = bin == NULL || ini == NULL ? sn_fail_nomem(err, "import")

@@ -94,11 +94,21 @@ static inline void in_dir(char *path, size_t n, const char *dir,
 
 /* The files a model or a Sphinx model may have. */
 static inline void remove_dir(const char *dir) {
-  static const char *const files[] = {
-      "mdef",    "means",     "variances",           "mixture_weights",
-      "sendump", "senmgau",   "transition_matrices", "noisedict",
-      "am.bin",  "model.ini", "feat.params",         "mdef.txt",
-      "ids",     "log"};
+  static const char *const files[] = {"mdef",
+                                      "means",
+                                      "variances",
+                                      "mixture_weights",
+                                      "sendump",
+                                      "senmgau",
+                                      "transition_matrices",
+                                      "noisedict",
+                                      "am.bin",
+                                      "model.ini",
+                                      "feat.params",
+                                      "feature_transform",
+                                      "mdef.txt",
+                                      "ids",
+                                      "log"};
   char path[512];
   for (size_t i = 0; i < sizeof files / sizeof files[0]; i++) {
     in_dir(path, sizeof path, dir, files[i]);

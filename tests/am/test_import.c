@@ -172,6 +172,37 @@ static void test_senmgau_assigns_codebooks(void **state) {
   remove_dir(to);
 }
 
+/* A transform that swaps the first two features. */
+static void test_a_feature_transform_moves_into_the_model(void **state) {
+  (void)state;
+  char from[256], to[256];
+  sn_err err = {0};
+  sn_am *am = NULL;
+  bytes b = {0};
+  const toy one = {SN_AM_SEMI, 1, 8, false, false, false};
+  make_dir(from, sizeof from);
+  make_dir(to, sizeof to);
+  toy_write(&one, from);
+  put_s3_header(&b, "0.1");
+  put_u32(&b, 1);
+  put_u32(&b, 39);
+  put_u32(&b, 39);
+  put_u32(&b, 39 * 39);
+  for (int i = 0; i < 39; i++)
+    for (int j = 0; j < 39; j++)
+      put_float(&b, j == (i < 2 ? 1 - i : i) ? 1.0f : 0.0f);
+  put_s3_end(&b);
+  write_bytes(from, "feature_transform", &b);
+  OK(sn_am_import_sphinx(from, to, NULL, NULL, &err));
+  remove_dir(from); /* the model stands alone */
+  OK(sn_am_load(to, NULL, &am, &err));
+  const char *const lda = sn_feat_config_get(sn_am_feat(am), "lda");
+  assert_non_null(lda);
+  assert_true(strncmp(lda, to, strlen(to)) == 0);
+  sn_am_destroy(am);
+  remove_dir(to);
+}
+
 /* ---- Debian's models ---- */
 
 static void test_en_us_has_the_known_counts(void **state) {
@@ -747,6 +778,7 @@ int main(void) {
       cmocka_unit_test(
           test_feat_params_settings_count_unless_options_say_other),
       cmocka_unit_test(test_senmgau_assigns_codebooks),
+      cmocka_unit_test(test_a_feature_transform_moves_into_the_model),
       cmocka_unit_test(test_en_us_has_the_known_counts),
       cmocka_unit_test(test_transitions_are_normalised_and_may_skip),
       cmocka_unit_test(
