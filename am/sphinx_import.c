@@ -15,15 +15,9 @@
  *
  * Left out on purpose: PocketSphinx's rounding of mixture weights and
  * transitions to 8 bits where the file has floats. */
-#include <float.h>
-#include <math.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <time.h>
 
-#include "am/am_internal.h"
-#include "am/sphinx_internal.h"
-#include "base/ini.h"
+#include "am/sphinx_import_internal.h"
 #include "base/io.h"
 #include "base/mem.h"
 
@@ -50,32 +44,7 @@ const sn_opt sn_am_import_opt_table[] = {
      "", "factor for each word (-wip)"},
     SN_OPT_END};
 
-/* Score units of Sphinx: 1024 steps of a logarithm to the base 1.0001. */
-#define UNIT (1024.0 * log1p(1e-4))
-#define CLIP_UNITS 96
-
-typedef struct import {
-  const char *dir, *out_dir;
-  sn_am_import_opts o;
-  sn_log *log;
-  sni_mdef mdef;
-  sni_s3_gauss means, vars;
-  sni_s3_tmat tmat;
-  sni_s3_mixw mixw;
-  sni_sendump dump;
-  sn_feat_config *feat;
-  bool has_lda; /* feature_transform, which the model directory gets too */
-  sn_str names;
-  int32_t *codebook; /* [n_pdfs] */
-  int32_t *tri_first;
-  sni_am_tri *tris;
-  int32_t *stream_dims;
-  float *weights;
-  uint8_t *weights8;
-  sni_am_view v;
-} import;
-
-static void import_clear(import *m) {
+static void import_clear(sni_import *m) {
   sni_mdef_clear(&m->mdef);
   sni_s3_gauss_clear(&m->means);
   sni_s3_gauss_clear(&m->vars);
@@ -94,25 +63,25 @@ static void import_clear(import *m) {
 
 /* ---- Files ---- */
 
-static sn_status file_path(const import *m, const char *file, char **path,
-                           sn_err *err) {
+sn_status sni_import_path(const sni_import *m, const char *file, char **path,
+                          sn_err *err) {
   *path = sn_path_join(m->dir, file);
   return *path == NULL ? sn_fail_nomem(err, "import") : SN_OK;
 }
 
-static sn_status has_file(const import *m, const char *file, bool *found,
-                          sn_err *err) {
+sn_status sni_import_has(const sni_import *m, const char *file, bool *found,
+                         sn_err *err) {
   char *path = NULL;
-  SN_TRY(file_path(m, file, &path, err));
+  SN_TRY(sni_import_path(m, file, &path, err));
   *found = sn_file_exists(path);
   sn_free(path);
   return SN_OK;
 }
 
 /* Content of a file of the model; both are owned by the caller. */
-static sn_status read_file(const import *m, const char *file, char **path,
-                           char **data, size_t *n, sn_err *err) {
-  SN_TRY(file_path(m, file, path, err));
+sn_status sni_import_file(const sni_import *m, const char *file, char **path,
+                          char **data, size_t *n, sn_err *err) {
+  SN_TRY(sni_import_path(m, file, path, err));
   if (!sn_file_exists(*path))
     return sn_fail(err, SN_EIO,
                    "'%s' has no file '%s'; is it the directory of a Sphinx "
@@ -124,8 +93,8 @@ static sn_status read_file(const import *m, const char *file, char **path,
 /* Which reader gets the bytes of a file. */
 typedef enum part { MDEF, TMAT, MEANS, VARS, MIXW, DUMP } part;
 
-static sn_status parse_part(import *m, part which, const char *data, size_t n,
-                            const char *path, sn_err *err) {
+static sn_status parse_part(sni_import *m, part which, const char *data,
+                            size_t n, const char *path, sn_err *err) {
   switch (which) {
     case MDEF:
       return sni_mdef_read(data, n, path, &m->mdef, err);
@@ -144,26 +113,27 @@ static sn_status parse_part(import *m, part which, const char *data, size_t n,
   return SN_OK;
 }
 
-static sn_status read_part(import *m, part which, const char *file,
+static sn_status read_part(sni_import *m, part which, const char *file,
                            sn_err *err) {
   char *path = NULL, *data = NULL;
   size_t n = 0;
-  sn_status s = read_file(m, file, &path, &data, &n, err);
+  sn_status s = sni_import_file(m, file, &path, &data, &n, err);
   if (s == SN_OK) s = parse_part(m, which, data, n, path, err);
   sn_free(data);
   sn_free(path);
   return s;
 }
 
-static sn_status agree(const import *m, const char *what, const char *file_a,
-                       int32_t a, const char *file_b, int32_t b, sn_err *err) {
+static sn_status agree(const sni_import *m, const char *what,
+                       const char *file_a, int32_t a, const char *file_b,
+                       int32_t b, sn_err *err) {
   if (a == b) return SN_OK;
   return sn_fail(err, SN_EMISMATCH,
                  "%s: %s has %d %s, %s has %d: they are not of one model",
                  m->dir, file_a, a, what, file_b, b);
 }
 
-static sn_status read_parts(import *m, sn_err *err) {
+static sn_status read_parts(sni_import *m, sn_err *err) {
   SN_TRY(read_part(m, MDEF, "mdef", err));
   SN_TRY(read_part(m, TMAT, "transition_matrices", err));
   SN_TRY(agree(m, "transition matrices", "mdef", m->mdef.n_tmats,
@@ -183,8 +153,8 @@ static sn_status read_parts(import *m, sn_err *err) {
     SN_TRY(agree(m, "dimensions in a stream", "means", a->len[k], "variances",
                  b->len[k], err));
   bool has_dump = false, has_mixw = false;
-  SN_TRY(has_file(m, "sendump", &has_dump, err));
-  SN_TRY(has_file(m, "mixture_weights", &has_mixw, err));
+  SN_TRY(sni_import_has(m, "sendump", &has_dump, err));
+  SN_TRY(sni_import_has(m, "mixture_weights", &has_mixw, err));
   if (has_dump) return read_part(m, DUMP, "sendump", err);
   if (!has_mixw)
     return sn_fail(err, SN_EIO, "'%s' has neither sendump nor mixture_weights",
@@ -200,11 +170,11 @@ static sn_status read_parts(import *m, sn_err *err) {
 
 /* ---- Codebooks ---- */
 
-static sn_status read_senmgau(import *m, sn_err *err) {
+static sn_status read_senmgau(sni_import *m, sn_err *err) {
   char *path = NULL, *data = NULL;
   size_t n = 0;
   sni_s3_map map = {0};
-  sn_status s = read_file(m, "senmgau", &path, &data, &n, err);
+  sn_status s = sni_import_file(m, "senmgau", &path, &data, &n, err);
   if (s == SN_OK) s = sni_s3_map_read(data, n, path, &map, err);
   if (s == SN_OK)
     s = agree(m, "senones", "mdef", m->mdef.n_pdfs, "senmgau", map.n_pdfs, err);
@@ -220,13 +190,13 @@ static sn_status read_senmgau(import *m, sn_err *err) {
 }
 
 /* Step 2. A senone that no phone uses goes with the one before it. */
-static sn_status find_codebooks(import *m, sn_err *err) {
+static sn_status find_codebooks(sni_import *m, sn_err *err) {
   const int32_t n_pdfs = m->mdef.n_pdfs, n_cb = m->means.n_codebooks;
   sni_am_shape *const s = &m->v.shape;
   m->codebook = sn_calloc((size_t)n_pdfs, sizeof *m->codebook);
   if (m->codebook == NULL) return sn_fail_nomem(err, "import");
   bool has_map = false;
-  SN_TRY(has_file(m, "senmgau", &has_map, err));
+  SN_TRY(sni_import_has(m, "senmgau", &has_map, err));
   if (has_map) {
     s->kind = SN_AM_CONTINUOUS;
     return read_senmgau(m, err);
@@ -270,7 +240,7 @@ static bool normalise(float *v, size_t n) {
   return true;
 }
 
-static void floor_tmats(import *m) {
+static void floor_tmats(sni_import *m) {
   const size_t S = (size_t)m->tmat.n_states, n = S + 1;
   const float floor_p = (float)m->o.tmat_floor;
   for (size_t row = 0; row < (size_t)m->tmat.n_tmats * S; row++) {
@@ -286,7 +256,7 @@ static void floor_tmats(import *m) {
   }
 }
 
-static void floor_vars(import *m) {
+static void floor_vars(sni_import *m) {
   const sni_s3_gauss *const g = &m->vars;
   const size_t n = (size_t)g->n_codebooks * (size_t)g->n_gauss * (size_t)g->dim;
   const float floor_v = (float)m->o.var_floor;
@@ -300,7 +270,7 @@ static void floor_vars(import *m) {
           m->o.var_floor);
 }
 
-static void floor_mixw(import *m) {
+static void floor_mixw(sni_import *m) {
   const size_t G = (size_t)m->mixw.n_gauss;
   const size_t n = (size_t)m->mixw.n_pdfs * (size_t)m->mixw.n_streams;
   const float floor_w = (float)m->o.mixw_floor;
@@ -318,7 +288,7 @@ static void floor_mixw(import *m) {
 }
 
 /* Step 5. */
-static sn_status place_weights(import *m, sn_err *err) {
+static sn_status place_weights(sni_import *m, sn_err *err) {
   const size_t K = (size_t)m->means.n_streams, G = (size_t)m->means.n_gauss;
   const size_t N = (size_t)m->mdef.n_pdfs;
   const size_t C = (size_t)m->means.n_codebooks;
@@ -357,7 +327,7 @@ static sn_status place_weights(import *m, sn_err *err) {
 
 /* ---- Features ---- */
 
-static const char *feat_setting(const import *m, const char *name) {
+static const char *feat_setting(const sni_import *m, const char *name) {
   const char *value = NULL;
   for (size_t i = 0;; i++) {
     const char *const key = sn_feat_config_at(m->feat, i, &value);
@@ -368,8 +338,8 @@ static const char *feat_setting(const import *m, const char *name) {
 
 /* feat.params may also hold settings of the model; PocketSphinx takes them
  * from there unless the command line has others. */
-static sn_status take_setting(import *m, const char *sphinx, const char *ours,
-                              sn_err *err) {
+static sn_status take_setting(sni_import *m, const char *sphinx,
+                              const char *ours, sn_err *err) {
   const char *const value = feat_setting(m, sphinx);
   if (value == NULL) return SN_OK;
   sn_am_import_opts deflt;
@@ -386,7 +356,7 @@ static sn_status take_setting(import *m, const char *sphinx, const char *ours,
   return s;
 }
 
-static sn_status read_feat(import *m, sn_err *err) {
+static sn_status read_feat(sni_import *m, sn_err *err) {
   static const char *const settings[][2] = {
       {"varfloor", "var-floor"},   {"mixwfloor", "mixw-floor"},
       {"tmatfloor", "tmat-floor"}, {"topn", "top-n"},
@@ -394,7 +364,7 @@ static sn_status read_feat(import *m, sn_err *err) {
       {"lw", "lm-scale"},          {"wip", "word-ins-prob"}};
   char *path = NULL;
   SN_TRY(sn_feat_config_create(SN_FEAT_SPHINX, &m->feat, err));
-  SN_TRY(file_path(m, "feat.params", &path, err));
+  SN_TRY(sni_import_path(m, "feat.params", &path, err));
   sn_status s = SN_OK;
   if (sn_file_exists(path))
     s = sn_feat_config_read_params(m->feat, path, err);
@@ -405,9 +375,9 @@ static sn_status read_feat(import *m, sn_err *err) {
   for (size_t i = 0; i < sizeof settings / sizeof settings[0]; i++)
     SN_TRY(take_setting(m, settings[i][0], settings[i][1], err));
   bool found = false;
-  SN_TRY(has_file(m, "feature_transform", &found, err));
+  SN_TRY(sni_import_has(m, "feature_transform", &found, err));
   if (!found) return SN_OK;
-  SN_TRY(file_path(m, "feature_transform", &path, err));
+  SN_TRY(sni_import_path(m, "feature_transform", &path, err));
   s = sn_feat_config_set(m->feat, "lda", path, err);
   sn_free(path);
   m->has_lda = true;
@@ -435,7 +405,7 @@ static sn_status parse_stream(sn_span spec, sn_arr_i32 *dims, sn_err *err) {
 
 /* Which feature dimensions each stream has: those of svspec, or one stream
  * after the other. */
-static sn_status find_streams(import *m, int32_t dim, sn_err *err) {
+static sn_status find_streams(sni_import *m, int32_t dim, sn_err *err) {
   const char *const spec = feat_setting(m, "svspec");
   const sni_s3_gauss *const g = &m->means;
   sn_arr_i32 dims = {0};
@@ -469,7 +439,7 @@ static sn_status find_streams(import *m, int32_t dim, sn_err *err) {
   return s;
 }
 
-static sn_status check_feat(import *m, sn_err *err) {
+static sn_status check_feat(sni_import *m, sn_err *err) {
   sn_feat *plan = NULL;
   SN_TRY(sn_feat_create(m->feat, SN_FEAT_FULL, &plan, err));
   const size_t dim = sn_feat_dim(plan);
@@ -481,225 +451,9 @@ static sn_status check_feat(import *m, sn_err *err) {
   return find_streams(m, (int32_t)dim, err);
 }
 
-/* ---- Fillers ---- */
+/* ---- All of it ---- */
 
-static sn_status add_filler(sn_ini *ini, int n, sn_span word, sn_span phone,
-                            double prob, sn_err *err) {
-  sn_str key = {0}, value = {0};
-  sn_status s = sn_str_addf(&key, err, "filler%d", n);
-  if (s == SN_OK)
-    s = sn_str_addf(&value, err, "%.*s %.*s %.9g", (int)word.n, word.p,
-                    (int)phone.n, phone.p, prob);
-  if (s == SN_OK)
-    s = sn_ini_set(ini, "fillers", sn_str_get(&key), sn_str_get(&value), err);
-  sn_str_clear(&key);
-  sn_str_clear(&value);
-  return s;
-}
-
-/* noisedict: "word phone"; sentence marks are no fillers. */
-static sn_status parse_noisedict(import *m, const char *data, size_t n,
-                                 const char *path, sn_ini *ini, int *n_fillers,
-                                 bool *has_sil, sn_err *err) {
-  sn_span rest = {data, n}, line = {0};
-  for (int no = 1; sn_next_field_sep(&rest, '\n', &line); no++) {
-    sn_span word = {0}, phone = {0}, more = {0};
-    if (line.n >= 2 && memcmp(line.p, "##", 2) == 0) continue;
-    if (line.n >= 2 && memcmp(line.p, ";;", 2) == 0) continue;
-    if (!sn_next_field(&line, &word)) continue;
-    if (!sn_next_field(&line, &phone) || sn_next_field(&line, &more))
-      return sn_fail(err, SN_EFORMAT, "%s:%d: expected a word and one phone",
-                     path, no);
-    if (sn_symtab_find(m->mdef.phones, phone.p, phone.n) < 0)
-      return sn_fail(err, SN_EMISMATCH, "%s:%d: '%.*s' is not a phone of mdef",
-                     path, no, (int)phone.n, phone.p);
-    if (sn_span_eq(word, "<s>") || sn_span_eq(word, "</s>")) continue;
-    const bool sil = sn_span_eq(word, "<sil>");
-    if (sil) *has_sil = true;
-    SN_TRY(add_filler(ini, ++*n_fillers, word, phone,
-                      sil ? m->o.sil_prob : m->o.fill_prob, err));
-  }
-  return SN_OK;
-}
-
-/* Without an entry for <sil> it is SIL (dict.c:dict_init). */
-static sn_status read_fillers(import *m, sn_ini *ini, sn_err *err) {
-  int n_fillers = 0;
-  bool has_sil = false, has_dict = false;
-  SN_TRY(has_file(m, "noisedict", &has_dict, err));
-  if (has_dict) {
-    char *path = NULL, *data = NULL;
-    size_t n = 0;
-    sn_status s = read_file(m, "noisedict", &path, &data, &n, err);
-    if (s == SN_OK)
-      s = parse_noisedict(m, data, n, path, ini, &n_fillers, &has_sil, err);
-    sn_free(data);
-    sn_free(path);
-    SN_TRY(s);
-  }
-  if (has_sil) return SN_OK;
-  return add_filler(ini, n_fillers + 1, sn_span_of("<sil>"), sn_span_of("SIL"),
-                    m->o.sil_prob, err);
-}
-
-/* ---- Writing ---- */
-
-static sn_status place_phones(import *m, sn_err *err) {
-  const sni_mdef *const d = &m->mdef;
-  const size_t P = (size_t)d->n_phones;
-  for (int32_t p = 0; p < d->n_phones; p++) {
-    const char *const name = sn_symtab_get(d->phones, p);
-    SN_TRY(sn_str_add(&m->names, name, strlen(name) + 1, err));
-  }
-  const size_t n_first = d->tris.n == 0 ? 1 : SN_N_POS * P * P + 1;
-  m->tri_first = sn_calloc(n_first, sizeof *m->tri_first);
-  m->tris = sn_calloc(d->tris.n, sizeof *m->tris);
-  if (m->tri_first == NULL || m->tris == NULL)
-    return sn_fail_nomem(err, "import");
-  for (size_t i = 0; i < d->tris.n; i++) {
-    const sni_mdef_tri *const t = &d->tris.data[i];
-    const size_t at =
-        ((size_t)t->pos * P + (size_t)t->base) * P + (size_t)t->left;
-    m->tri_first[at + 1]++;
-    m->tris[i] = (sni_am_tri){t->right, t->hmm};
-  }
-  for (size_t i = 1; i < n_first; i++) m->tri_first[i] += m->tri_first[i - 1];
-  return SN_OK;
-}
-
-static void fill_view(import *m) {
-  sni_am_view *const v = &m->v;
-  sni_am_shape *const s = &v->shape;
-  const sni_mdef *const d = &m->mdef;
-  const sni_s3_gauss *const g = &m->means;
-  s->n_phones = d->n_phones;
-  s->silence = d->silence;
-  s->n_states = d->n_states;
-  s->n_tmats = d->n_tmats;
-  s->n_hmms = (int32_t)d->hmm_tmat.n;
-  s->n_triphones = (int32_t)d->tris.n;
-  s->n_pdfs = d->n_pdfs;
-  s->n_codebooks = g->n_codebooks;
-  s->n_streams = g->n_streams;
-  s->n_gauss = g->n_gauss;
-  s->top_n = m->o.top_n < g->n_gauss ? m->o.top_n : g->n_gauss;
-  s->weights = m->weights8 != NULL ? 1 : 0;
-  v->weight_unit = m->weights8 != NULL ? m->dump.unit : UNIT;
-  v->clip = s->kind == SN_AM_CONTINUOUS ? HUGE_VAL : CLIP_UNITS * UNIT;
-  v->names = m->names.data;
-  v->n_names = m->names.n;
-  v->is_filler = d->is_filler;
-  v->base_hmm = d->base_hmm;
-  v->hmm_tmat = d->hmm_tmat.data;
-  v->hmm_pdfs = d->hmm_pdfs.data;
-  v->tmats = m->tmat.data;
-  v->tri_first = m->tri_first;
-  v->tris = m->tris;
-  v->stream_len = g->len;
-  v->stream_dims = m->stream_dims;
-  v->means = g->data;
-  v->vars = m->vars.data;
-  v->pdf_codebook = m->codebook;
-  v->weights8 = m->weights8;
-  v->weights = m->weights;
-}
-
-static sn_status set_double(sn_ini *ini, const char *section, const char *key,
-                            double value, sn_err *err) {
-  sn_str text = {0};
-  sn_status s = sn_str_addf(&text, err, "%.9g", value);
-  if (s == SN_OK) s = sn_ini_set(ini, section, key, sn_str_get(&text), err);
-  sn_str_clear(&text);
-  return s;
-}
-
-/* The day the Gaussians were last changed: the same for every import. */
-static sn_status set_date(const import *m, sn_ini *ini, sn_err *err) {
-  char *path = NULL, text[32] = "";
-  struct stat st;
-  struct tm tm;
-  SN_TRY(file_path(m, "means", &path, err));
-  if (stat(path, &st) == 0 && gmtime_r(&st.st_mtime, &tm) != NULL)
-    (void)strftime(text, sizeof text, "%Y-%m-%d", &tm);
-  sn_free(path);
-  return sn_ini_set(ini, "model", "date", text, err);
-}
-
-static sn_status set_name(const import *m, sn_ini *ini, sn_err *err) {
-  if (m->o.name[0] != '\0')
-    return sn_ini_set(ini, "model", "name", m->o.name, err);
-  size_t n = strlen(m->dir);
-  while (n > 1 && m->dir[n - 1] == '/') n--;
-  char *const dir = sn_strndup(m->dir, n);
-  if (dir == NULL) return sn_fail_nomem(err, "import");
-  const sn_status s = sn_ini_set(ini, "model", "name", sn_path_base(dir), err);
-  sn_free(dir);
-  return s;
-}
-
-static sn_status fill_ini(import *m, sn_ini *ini, sn_err *err) {
-  const char *value = NULL, *key = NULL;
-  SN_TRY(sn_ini_set(ini, "model", "kind",
-                    sn_am_kind_name((sn_am_kind)m->v.shape.kind), err));
-  SN_TRY(set_name(m, ini, err));
-  SN_TRY(sn_ini_set(ini, "model", "version", "1", err));
-  SN_TRY(set_date(m, ini, err));
-  SN_TRY(sn_ini_set(ini, "model", "source", m->dir, err));
-  SN_TRY(sn_ini_set(ini, "frontend", "dialect", "sphinx", err));
-  for (size_t i = 0; (key = sn_feat_config_at(m->feat, i, &value)) != NULL;
-       i++) {
-    const bool is_lda = m->has_lda && strcmp(key, "lda") == 0;
-    SN_TRY(sn_ini_set(ini, "frontend", key,
-                      is_lda ? "feature_transform" : value, err));
-  }
-  SN_TRY(set_double(ini, "decode", "lm-scale", m->o.lm_scale, err));
-  SN_TRY(
-      set_double(ini, "decode", "word-penalty", log(m->o.word_ins_prob), err));
-  SN_TRY(read_fillers(m, ini, err));
-  return sn_ini_set(ini, "files", "am", "am.bin", err);
-}
-
-static sn_status write_ini(import *m, const char *path, sn_err *err) {
-  sn_ini *ini = NULL;
-  SN_TRY(sn_ini_create(&ini, err));
-  sn_status s = fill_ini(m, ini, err);
-  if (s == SN_OK) s = sn_ini_save(ini, path, err);
-  sn_ini_destroy(ini);
-  return s;
-}
-
-static sn_status copy_lda(const import *m, sn_err *err) {
-  char *path = NULL, *data = NULL;
-  size_t n = 0;
-  sn_writer *w = NULL;
-  char *const to = sn_path_join(m->out_dir, "feature_transform");
-  sn_status s = to == NULL
-                    ? sn_fail_nomem(err, "import")
-                    : read_file(m, "feature_transform", &path, &data, &n, err);
-  if (s == SN_OK) s = sn_writer_open(to, &w, err);
-  if (s == SN_OK) s = sn_write_bytes(w, data, n, err);
-  if (s == SN_OK) s = sn_writer_commit(w, err);
-  sn_writer_destroy(w);
-  sn_free(data);
-  sn_free(path);
-  sn_free(to);
-  return s;
-}
-
-static sn_status write_model(import *m, sn_err *err) {
-  SN_TRY(sn_dir_make(m->out_dir, err));
-  if (m->has_lda) SN_TRY(copy_lda(m, err));
-  char *const bin = sn_path_join(m->out_dir, "am.bin");
-  char *const ini = sn_path_join(m->out_dir, "model.ini");
-  sn_status s = bin == NULL || ini == NULL ? sn_fail_nomem(err, "import")
-                                           : sni_am_write(&m->v, bin, err);
-  if (s == SN_OK) s = write_ini(m, ini, err);
-  sn_free(bin);
-  sn_free(ini);
-  return s;
-}
-
-static sn_status run(import *m, sn_err *err) {
+static sn_status run(sni_import *m, sn_err *err) {
   SN_TRY(read_feat(m, err));
   SN_TRY(read_parts(m, err));
   SN_TRY(check_feat(m, err));
@@ -708,9 +462,7 @@ static sn_status run(import *m, sn_err *err) {
   floor_vars(m);
   floor_mixw(m);
   SN_TRY(place_weights(m, err));
-  SN_TRY(place_phones(m, err));
-  fill_view(m);
-  SN_TRY(write_model(m, err));
+  SN_TRY(sni_import_write(m, err));
   sn_info(m->log, "%s: %s model, %d phones, %d HMMs, %d pdfs, %d Gaussians",
           m->out_dir, sn_am_kind_name((sn_am_kind)m->v.shape.kind),
           m->v.shape.n_phones, m->v.shape.n_hmms, m->v.shape.n_pdfs,

@@ -75,9 +75,9 @@ static inline double gmm_ref_densities(gmm_ref *r, const float *x) {
   for (size_t k = 0; k < K; k++) {
     const int32_t *const dims = gmm_ref_dims(r, k);
     const size_t D = (size_t)r->v->stream_len[k];
-    double best = -INFINITY;
+    double best = -HUGE_VAL;
     for (size_t c = 0; c < C; c++) {
-      if (!clipped) best = -INFINITY;
+      if (!clipped) best = -HUGE_VAL;
       for (size_t g = 0; g < G; g++) {
         double sum = 0;
         for (size_t d = 0; d < D; d++) {
@@ -138,7 +138,7 @@ static inline void gmm_ref_score(gmm_ref *r, double *out) {
     const size_t c = (size_t)r->v->pdf_codebook[i];
     out[i] = 0;
     for (size_t k = 0; k < K; k++) {
-      double best = -INFINITY, sum = 0;
+      double best = -HUGE_VAL, sum = 0;
       for (size_t b = 0; b < C; b++)
         for (size_t g = 0; g < G; g++)
           best = fmax(best, r->density[(k * C + b) * G + g]);
