@@ -473,7 +473,7 @@ static sn_status run(sni_import *m, sn_err *err) {
 sn_status sn_am_import_sphinx(const char *sphinx_dir, const char *out_dir,
                               const sn_am_import_opts *opts, sn_log *log,
                               sn_err *err) {
-import m;
+  sni_import m;
   memset(&m, 0, sizeof m);
   m.dir = sphinx_dir;
   m.out_dir = out_dir;
