@@ -6,8 +6,9 @@
  * k (k = 1 unigrams) are numbered from 0; the children of a node are adjacent
  * and sorted by word. Probabilities and back-offs are kept in natural log.
  *
- * A history is a node (level, index): the longest suffix of the words so far
- * that has children or a back-off weight. */
+ * A history is a node (level, index): the longest suffix of the words so far,
+ * of at most order - 1 words, that is a node. Suffixes of an n-gram may be
+ * missing (pruned models), so a back-off may skip levels. */
 #ifndef SN_LM_NGRAM_H
 #define SN_LM_NGRAM_H
 #include <stdbool.h>

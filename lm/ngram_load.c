@@ -39,19 +39,19 @@ static sn_status load_text(sn_reader *r, sn_log *log, sn_ngram **out,
 sn_status sn_ngram_open(const char *path, sn_log *log, sn_ngram **out,
                         sn_err *err) {
   *out = NULL;
+  sn_map map = {0};
   kind what = KIND_TEXT;
-  if (strcmp(path, "-") != 0) {
-    sn_map map;
-    SN_TRY(sn_map_open(path, &map, err));
+  /* What can not be mapped (a pipe) can only be text; what is not there is
+   * reported by the reader. */
+  if (strcmp(path, "-") != 0 && sn_map_open(path, &map, NULL) == SN_OK)
     what = kind_of(map.data, map.n);
-    sn_status s = SN_OK;
-    if (what == KIND_SPHINX)
-      s = sni_sphinx_lm_read(map.data, map.n, path, log, out, err);
-    sn_map_close(&map);
-    if (what == KIND_SPHINX) return s;
-    if (what == KIND_DMP) return fail_dmp(path, err);
-    if (what == KIND_BINARY) return sni_lm_binary_open(path, out, err);
-  }
+  sn_status s = SN_OK;
+  if (what == KIND_SPHINX)
+    s = sni_sphinx_lm_read(map.data, map.n, path, log, out, err);
+  sn_map_close(&map);
+  if (what == KIND_SPHINX) return s;
+  if (what == KIND_DMP) return fail_dmp(path, err);
+  if (what == KIND_BINARY) return sni_lm_binary_open(path, out, err);
   sn_reader *r = NULL;
   SN_TRY(sn_reader_open(path, &r, err));
   return load_text(r, log, out, err);
