@@ -18,6 +18,9 @@ const sn_opt sn_graph_opt_table[] = {
      "log probability added per word, not scaled; 99: the acoustic model's"},
     {"fillers", SN_OPT_BOOL, offsetof(sn_graph_opts, fillers), 1, 0, 1, NULL,
      NULL, "silence and noises may stand between words"},
+    {"noises", SN_OPT_ENUM, offsetof(sn_graph_opts, noises),
+     SN_NOISES_EVERYWHERE, 0, 2, "everywhere|backed-off|none", NULL,
+     "in which histories fillers other than silence stand"},
     {"silence-prob", SN_OPT_DOUBLE, offsetof(sn_graph_opts, silence_prob), 0.5,
      0, 1, NULL, NULL,
      "of silence between words where the model lists no fillers; 0: none"},
@@ -188,7 +191,7 @@ static void usage(double *cpu_s, int64_t *peak_bytes) {
   *peak_bytes = (int64_t)u.ru_maxrss * 1024;
 }
 
-enum { N_META = 10 };
+enum { N_META = 12 };
 
 /* What the graph was made from. */
 static sn_status make_meta(const sn_am *am, const sn_ngram *lm,
@@ -211,6 +214,10 @@ static sn_status make_meta(const sn_am *am, const sn_ngram *lm,
   ADD("lm-scale", "%.9g", opts->lm_scale);
   ADD("word-penalty", "%.9g", opts->word_penalty);
   ADD("fillers", "%s", opts->fillers ? "yes" : "no");
+  ADD("noises", "%s",
+      opts->noises == SN_NOISES_EVERYWHERE   ? "everywhere"
+      : opts->noises == SN_NOISES_BACKED_OFF ? "backed-off"
+                                             : "none");
   ADD("edges", "%s", opts->edges == SN_EDGES_SILENCE ? "silence" : "optional");
   ADD("lookahead", "%.9g", opts->lookahead);
   if (lm != NULL) {

@@ -22,6 +22,7 @@ typedef struct sn_graph_opts {
   double lm_scale;       /* multiplies LM costs; 0: the model's */
   double word_penalty;   /* natural log per word; SN_GRAPH_MODELS_PENALTY: the
                             model's */
+  int32_t noises;        /* sn_graph_noises */
   bool fillers;          /* fillers of the model between words */
   double silence_prob;   /* of silence between words, for models that list no
                             fillers; 0: none */
@@ -46,6 +47,15 @@ typedef enum sn_graph_edges {
   SN_EDGES_OPTIONAL,
   SN_EDGES_SILENCE
 } sn_graph_edges;
+
+/* Where fillers other than silence stand. They are rare; a copy of each in
+ * every history makes the graph a sixth larger and keeps the search busy. */
+typedef enum sn_graph_noises {
+  SN_NOISES_EVERYWHERE, /* in every history, which goes on behind them */
+  SN_NOISES_BACKED_OFF, /* in the shortest history only, which is backed off to
+                           at its cost; and where an utterance starts */
+  SN_NOISES_NONE
+} sn_graph_noises;
 
 /* A word of the LM or grammar that the lexicon does not have. */
 typedef enum sn_graph_missing {

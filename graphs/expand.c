@@ -10,6 +10,7 @@
  *   B(g,x)  the same, come to by backing off: no fillers, no end, which were
  *           on offer before (so that they are not searched once a back-off)
  *   S(g)    g behind a filler (or at the start); W(g): the same, backed off to
+ *   N(g)    g before a noise, backed off to (with --noises=backed-off)
  *
  * These are junctions: states without a label, known by g and x. All between
  * them is a tree over the rows of HMM states (so deterministic: a prefix is
@@ -41,6 +42,7 @@
 #include "base/mem.h"
 #include "graphs/build_internal.h"
 
+enum { MAX_FILLERS = 32 };
 enum { WORD_MANY = -2 }; /* no word, or several, can come: nothing to write */
 
 typedef struct tarc {
@@ -81,10 +83,11 @@ typedef struct group {
 
 typedef struct expander {
   sni_build *b;
-  double word_cost; /* nats of the word penalty over the scale */
-  int32_t n_fillers;
-  int32_t filler_units[32];
-  int32_t filler_costs[32];
+  double word_cost;  /* nats of the word penalty over the scale */
+  int32_t n_fillers; /* the first n_silences of them are silence */
+  int32_t n_silences;
+  int32_t filler_units[MAX_FILLERS];
+  int32_t filler_costs[MAX_FILLERS];
   bool ends_in_silence; /* an utterance's edges are silence */
   int32_t start_junction;
   SN_ARR(tarc) lists;
@@ -103,14 +106,16 @@ typedef struct expander {
 
 /* ---- Junctions ---- */
 
-enum { JUNCTION_S, JUNCTION_W };
+enum { JUNCTION_S, JUNCTION_W, JUNCTION_N, N_JUNCTIONS };
 static int32_t junction_base(const expander *x, int32_t g) {
-  return (int32_t)(2 * x->b->contexts.first.data[g] + 2 * (uint32_t)g);
+  return (int32_t)(2 * x->b->contexts.first.data[g] +
+                   N_JUNCTIONS * (uint32_t)g);
 }
 
 static int32_t junction_r(const expander *x, int32_t g, int32_t key) {
   const sni_contexts *c = &x->b->contexts;
-  return (int32_t)(2 * sni_contexts_at(c, g, key) + 2 * (uint32_t)g + 2);
+  return (int32_t)(2 * sni_contexts_at(c, g, key) +
+                   N_JUNCTIONS * ((uint32_t)g + 1));
 }
 
 /* ---- Sums ---- */
@@ -441,18 +446,61 @@ static sn_status write_back_offs(expander *x, int32_t g, int32_t key,
   return SN_OK;
 }
 
-/* Fillers that lead to S(g). */
-static sn_status filler_list(expander *x, int32_t g, span *out, sn_err *err) {
+/* Fillers [from, to) that lead to S(g). */
+static sn_status filler_tree(expander *x, int32_t g, int32_t from, int32_t to,
+                             sn_err *err) {
   const size_t from_items = x->items.n;
+  const size_t from_lists = x->lists.n;
   const int32_t s = junction_base(x, g) + JUNCTION_S;
-  for (int32_t i = 0; i < x->n_fillers; i++) {
+  for (int32_t i = from; i < to; i++) {
     const size_t at = x->lists.n;
     const tarc t = {~s, WORD_MANY, x->filler_costs[i]};
     SN_TRY(SN_ARR_PUSH(&x->lists, t, err));
     SN_TRY(push_item(x, x->filler_units[i], end_list(x, at), err));
   }
-  const size_t from = x->lists.n;
+  /* The tree goes where the lists were that it has taken up. */
+  const size_t n_used = x->lists.n - from_lists;
   SN_TRY(tree(x, from_items, err));
+  const size_t n_made = x->lists.n - from_lists - n_used;
+  memmove(&x->lists.data[from_lists], &x->lists.data[from_lists + n_used],
+          n_made * sizeof *x->lists.data);
+  x->lists.n = from_lists + n_made;
+  return SN_OK;
+}
+
+/* The state that g backs off to in the end; *cost grows. An n-gram history's
+ * back-off is its first arc and leads to a lower state. */
+static int32_t home_of(const sni_wordgraph *wg, int32_t g, double *cost) {
+  for (; g != wg->start && wg->first.data[g] < wg->first.data[g + 1];) {
+    const sni_g_arc *a = &wg->arcs.data[wg->first.data[g]];
+    if (a->word >= 0 || a->dest >= g) break;
+    *cost += (double)a->cost;
+    g = a->dest;
+  }
+  return g;
+}
+
+/* What noises cost together: paid on the way into N(g), as elsewhere. */
+static int32_t noises_pot(const expander *x) {
+  sum s = {0};
+  for (int32_t i = x->n_silences; i < x->n_fillers; i++)
+    sum_add(&s, x, x->filler_costs[i], WORD_MANY);
+  return sum_pot(&s, x);
+}
+
+/* What can stand between words at g. */
+static sn_status filler_list(expander *x, int32_t g, span *out, sn_err *err) {
+  sni_build *b = x->b;
+  double cost = 0;
+  const size_t from = x->lists.n;
+  const int32_t home =
+      b->opts->noises == SN_NOISES_BACKED_OFF ? home_of(b->g, g, &cost) : g;
+  SN_TRY(filler_tree(x, g, 0, home == g ? x->n_fillers : x->n_silences, err));
+  if (home != g && x->n_fillers > x->n_silences) {
+    const tarc t = {~(junction_base(x, home) + JUNCTION_N), WORD_MANY,
+                    sni_cost(cost) + noises_pot(x)};
+    SN_TRY(SN_ARR_PUSH(&x->lists, t, err));
+  }
   *out = end_list(x, from);
   return SN_OK;
 }
@@ -486,33 +534,38 @@ static sn_status pending_tree(expander *x, int32_t key, span silence, span *out,
   return SN_OK;
 }
 
-/* S(g) and W(g). */
+/* S(g), W(g) and N(g). */
 static sn_status silence_junctions(expander *x, int32_t g, span fillers,
                                    sn_err *err) {
   sni_build *b = x->b;
   sni_nodes *nodes = &b->nodes;
   const int32_t n_phones = b->hmms->n_phones;
-  const float final = b->g->final.data[g];
-  if (!b->contexts.has_silence[g]) {
-    SN_TRY(sni_nodes_end_junction(nodes, err));
-    return sni_nodes_end_junction(nodes, err);
-  }
+  const bool is_used = b->contexts.has_silence[g];
   const int32_t l = x->left_at[b->contexts.canon_left[b->hmms->silence]];
-  for (int32_t junction = 0; junction < 2; junction++) {
-    if (junction == JUNCTION_S) {
-      SN_TRY(write_list(x, fillers, err));
-      const sni_arc end = {SNI_FINAL, 0, sni_cost((double) final)};
-      if (end.cost != SNI_COST_INF)
-        SN_TRY(sni_nodes_junction_arc(nodes, end, err));
-    }
-    if (junction == JUNCTION_S || b->contexts.has_eps_in[g]) {
+  const sni_arc end = {SNI_FINAL, 0, sni_cost((double)b->g->final.data[g])};
+  double cost = 0;
+  if (is_used) {
+    SN_TRY(write_list(x, fillers, err));
+    if (end.cost != SNI_COST_INF)
+      SN_TRY(sni_nodes_junction_arc(nodes, end, err));
+  }
+  for (int32_t junction = JUNCTION_S; junction <= JUNCTION_W; junction++) {
+    if (is_used && (junction == JUNCTION_S || b->contexts.has_eps_in[g])) {
       for (int32_t c = 0; c < n_phones; c++)
         SN_TRY(write_list(x, x->xs.data[l * n_phones + c], err));
       SN_TRY(write_back_offs(x, g, -1, err));
     }
     SN_TRY(sni_nodes_end_junction(nodes, err));
   }
-  return SN_OK;
+  if (is_used && b->contexts.has_eps_in[g] &&
+      b->opts->noises == SN_NOISES_BACKED_OFF && home_of(b->g, g, &cost) == g) {
+    const size_t from = x->lists.n;
+    SN_TRY(filler_tree(x, g, x->n_silences, x->n_fillers, err));
+    for (size_t i = from; i < x->lists.n; i++)
+      x->lists.data[i].pot -= noises_pot(x);
+    SN_TRY(write_list(x, end_list(x, from), err));
+  }
+  return sni_nodes_end_junction(nodes, err);
 }
 
 static sn_status find_lefts(expander *x, int32_t g, sn_err *err) {
@@ -597,26 +650,35 @@ static sn_status expand_state(expander *x, int32_t g, sn_err *err) {
 
 /* ---- All of it ---- */
 
-static sn_status find_fillers(expander *x, sn_err *err) {
-  sni_build *b = x->b;
-  const sni_hmms *h = b->hmms;
-  int32_t n = b->opts->fillers ? h->n_fillers : 0;
-  if (n > 32)
+static sn_status add_filler(expander *x, int32_t phone, double logp,
+                            sn_err *err) {
+  if (x->n_fillers == MAX_FILLERS)
     return sn_fail(err, SN_ELIMIT,
-                   "the acoustic model lists %d fillers; the graph compiler "
-                   "takes up to 32",
-                   n);
-  for (int32_t i = 0; i < n; i++) {
+                   "the acoustic model lists more than %d fillers",
+                   MAX_FILLERS);
+  const int32_t at = x->n_fillers++;
+  x->filler_costs[at] = sni_cost(-logp / x->b->scale);
+  return sni_units_filler(&x->b->units, phone, &x->filler_units[at], err);
+}
+
+/* Silence first, then noises. */
+static sn_status find_fillers(expander *x, sn_err *err) {
+  const sni_hmms *h = x->b->hmms;
+  const sn_graph_opts *o = x->b->opts;
+  if (!o->fillers) return SN_OK;
+  for (int32_t i = 0; i < h->n_fillers; i++) {
     const sn_am_filler f = h->filler(h->user, i);
-    x->filler_costs[i] = sni_cost(-(double)f.logp / b->scale);
-    SN_TRY(sni_units_filler(&b->units, f.phone, &x->filler_units[i], err));
+    if (f.phone == h->silence)
+      SN_TRY(add_filler(x, f.phone, (double)f.logp, err));
   }
-  if (n == 0 && b->opts->fillers && b->opts->silence_prob > 0) {
-    x->filler_costs[0] = sni_cost(-log(b->opts->silence_prob) / b->scale);
-    SN_TRY(sni_units_filler(&b->units, h->silence, &x->filler_units[0], err));
-    n = 1;
+  if (h->n_fillers == 0 && o->silence_prob > 0)
+    SN_TRY(add_filler(x, h->silence, log(o->silence_prob), err));
+  x->n_silences = x->n_fillers;
+  for (int32_t i = 0; i < h->n_fillers && o->noises != SN_NOISES_NONE; i++) {
+    const sn_am_filler f = h->filler(h->user, i);
+    if (f.phone != h->silence)
+      SN_TRY(add_filler(x, f.phone, (double)f.logp, err));
   }
-  x->n_fillers = n;
   return SN_OK;
 }
 
@@ -646,7 +708,7 @@ static sn_status expand(expander *x, sn_err *err) {
   if (x->item_from == NULL || x->end_from == NULL || x->left_at == NULL)
     return sn_fail_nomem(err, "graph compiler");
   for (int32_t i = 0; i < b->hmms->n_phones; i++) x->left_at[i] = -1;
-  if (b->contexts.list.n > (size_t)(INT32_MAX / 2 - n - 1))
+  if (b->contexts.list.n > (size_t)(INT32_MAX / 2) - 2 * (size_t)n - 1)
     return sn_fail(err, SN_ELIMIT,
                    "the search graph has more than 2^31 states; prune the "
                    "language model (senone lm prune)");

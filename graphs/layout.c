@@ -112,11 +112,19 @@ static bool has_output(const layout *l, int32_t j) {
   return false;
 }
 
+/* Little enough to stand in several places: at most one emitting arc (more of
+ * them are searched once as a state, but once a copy as arcs). */
+static bool is_small(const layout *l, int32_t j) {
+  const arc_list a = junction_arcs(l, j);
+  size_t n_emit = 0;
+  for (size_t i = 0; i < a.n; i++) n_emit += a.arcs[i].dest >= 0;
+  return a.n <= MAX_INLINE_ARCS && n_emit <= 1;
+}
+
 static void choose_states(layout *l) {
   for (size_t j = 0; j < l->n_junctions; j++) {
     uint8_t *f = &l->flags[j];
-    if ((*f & JUNCTION_TWICE) != 0 &&
-        junction_arcs(l, (int32_t)j).n > MAX_INLINE_ARCS)
+    if ((*f & JUNCTION_TWICE) != 0 && !is_small(l, (int32_t)j))
       *f |= JUNCTION_STATE;
   }
   for (size_t j = 0; j < l->n_junctions; j++) {

@@ -136,6 +136,18 @@ static void test_paths_with_skips_are_those_of_the_definition(void **state) {
   assert_true(try_worlds(&shape, 4, 200) > 1000);
 }
 
+static void test_paths_with_noises_backed_off_are_those_of_the_definition(
+    void **state) {
+  (void)state;
+  const world_shape shape = {.contexts = true,
+                             .fillers = true,
+                             .noises_backed_off = true,
+                             .back_offs = true,
+                             .n_words = 3,
+                             .n_g_states = 4};
+  assert_true(try_worlds(&shape, 5, 600) > 500);
+}
+
 static void test_paths_without_fillers_are_those_of_the_definition(
     void **state) {
   (void)state;
@@ -224,6 +236,8 @@ int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(test_paths_are_those_of_the_definition),
       cmocka_unit_test(test_paths_with_skips_are_those_of_the_definition),
+      cmocka_unit_test(
+          test_paths_with_noises_backed_off_are_those_of_the_definition),
       cmocka_unit_test(test_paths_without_fillers_are_those_of_the_definition),
       cmocka_unit_test(test_paths_between_silences_are_those_of_the_definition),
       cmocka_unit_test(test_paths_of_context_independent_models_are_right),

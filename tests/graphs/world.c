@@ -164,6 +164,8 @@ void world_make(world *w, sn_rng *rng, const world_shape *shape) {
   w->opts.lm_scale = 1 + sn_rng_uniform(rng);
   w->opts.word_penalty = sn_rng_uniform(rng) - 0.5;
   w->opts.fillers = shape->fillers;
+  w->opts.noises =
+      shape->noises_backed_off ? SN_NOISES_BACKED_OFF : SN_NOISES_EVERYWHERE;
   w->opts.edges = shape->silence_edges ? SN_EDGES_SILENCE : SN_EDGES_OPTIONAL;
 }
 
@@ -320,9 +322,17 @@ static void define_words(definition *d, int32_t g, double cost,
     return;
   }
   for (int32_t i = 0; i < WORLD_FILLERS && w->opts.fillers; i++) {
+    int32_t to = g;
+    double there = cost - (double)w->filler_logp[i] / w->opts.lm_scale;
+    /* Back-off is a state's first arc here; the start keeps its noises. */
+    if (i > 0 && w->opts.noises == SN_NOISES_BACKED_OFF)
+      while (to > 0 && to != w->g.start) {
+        const sni_g_arc *a = &w->g.arcs.data[w->g.first.data[to]];
+        there += (double)a->cost;
+        to = a->dest;
+      }
     d->said[d->n_said++] = (spoken){i, SN_POS_SINGLE, true};
-    define_words(d, g, cost - (double)w->filler_logp[i] / w->opts.lm_scale,
-                 true);
+    define_words(d, to, there, true);
     d->n_said--;
   }
   for (uint32_t i = w->g.first.data[g]; i < w->g.first.data[g + 1]; i++) {

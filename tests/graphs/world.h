@@ -25,7 +25,7 @@ typedef struct world {
 } world;
 
 typedef struct world_shape {
-  bool skips, contexts, fillers, silence_edges, back_offs;
+  bool skips, contexts, fillers, silence_edges, back_offs, noises_backed_off;
   int32_t n_words, n_g_states;
 } world_shape;
 
