@@ -51,7 +51,8 @@ static void densities_plain(const float *params, size_t n_groups, size_t n_dims,
 }
 
 /* Puts v into the falling list of n, if it is above the last of them. */
-static void insert(int32_t i, float v, size_t n, int32_t *index, float *value) {
+static inline void insert(int32_t i, float v, size_t n, int32_t *index,
+                          float *value) {
   if (!(v > value[n - 1])) return;
   size_t at = n - 1;
   for (; at > 0 && v > value[at - 1]; at--) {
@@ -217,22 +218,23 @@ AVX2 static float top_bound(const float *v, size_t n, size_t top_n) {
 
 AVX2 static void top_avx2(const float *v, size_t n, size_t top_n,
                           int32_t *index, float *value) {
-  if (n < 32 || top_n > 8) {
+  if (n < 8 || top_n > 8) {
     top_plain(v, n, top_n, index, value);
     return;
   }
   const __m256 bound = _mm256_set1_ps(top_bound(v, n, top_n));
   start_list(top_n, index, value);
   size_t i = 0;
-  for (; i + 64 <= n; i += 64) {
+  while (i + 8 <= n) { /* 64 at a time, then what is left of eights */
+    const size_t first = i;
     uint64_t mask = 0;
-    for (size_t j = 0; j < 64; j += 8) {
+    for (size_t j = 0; j < 64 && i + 8 <= n; j += 8, i += 8) {
       const __m256 ge =
-          _mm256_cmp_ps(_mm256_loadu_ps(v + i + j), bound, _CMP_GE_OQ);
+          _mm256_cmp_ps(_mm256_loadu_ps(v + i), bound, _CMP_GE_OQ);
       mask |= (uint64_t)(unsigned)_mm256_movemask_ps(ge) << j;
     }
     for (; mask != 0; mask &= mask - 1) {
-      const size_t at = i + (size_t)__builtin_ctzll(mask);
+      const size_t at = first + (size_t)__builtin_ctzll(mask);
       insert((int32_t)at, v[at], top_n, index, value);
     }
   }
