@@ -214,7 +214,7 @@ typedef struct sni_nodes {
   SN_ARR(sni_arc) arcs;
   sn_arr_i32 labels;
   SN_ARR(uint32_t) first; /* [n + 1] */
-  uint32_t *hash;         /* id + 1 */
+  uint64_t *hash;         /* upper half of the hash; id + 1 */
   size_t mask;
   SN_ARR(sni_arc) junction_arcs;
   SN_ARR(uint32_t) junction_first; /* [n junctions + 1] */

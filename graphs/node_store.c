@@ -5,7 +5,9 @@
  * remainders of words get equal numbers from the bottom up, and the graph
  * between two junctions is minimal as soon as it is built (Revuz 1992, by
  * hashing). An n-gram model's graph is some 1.3 arcs a node; a node then costs
- * 4 (label) + 4 (offset) + 16 (arcs) + 6 (hash) bytes. */
+ * 4 (label) + 4 (offset) + 16 (arcs) + 16 (hash) bytes. The table keeps 32 bits
+ * of the hash beside the number, so that a node is looked at, which is a miss
+ * of all caches, only where it is the one. */
 #include <string.h>
 
 #include "base/mem.h"
@@ -46,17 +48,20 @@ static uint64_t hash_of(int32_t label, const sni_arc *arcs, size_t n) {
   return h ^ (h >> 31);
 }
 
+static uint64_t slot(uint64_t hash, size_t id) {
+  return (hash & 0xffffffff00000000u) | (uint64_t)(id + 1);
+}
+
+/* The table's place is found by the upper half, which is in it, as well. */
 static sn_status grow(sni_nodes *n, sn_err *err) {
   const size_t mask = n->mask * 2 + 1;
-  uint32_t *t = sn_calloc(mask + 1, sizeof *t);
+  uint64_t *t = sn_calloc(mask + 1, sizeof *t);
   if (t == NULL) return sn_fail_nomem(err, "states of the graph");
-  for (size_t i = 0; i < n->labels.n; i++) {
-    const uint32_t from = n->first.data[i];
-    size_t at = hash_of(n->labels.data[i], &n->arcs.data[from],
-                        n->first.data[i + 1] - from) &
-                mask;
+  for (size_t i = 0; i <= n->mask; i++) {
+    if (n->hash[i] == 0) continue;
+    size_t at = (n->hash[i] >> 32) & mask;
     while (t[at] != 0) at = (at + 1) & mask;
-    t[at] = (uint32_t)i + 1;
+    t[at] = n->hash[i];
   }
   sn_free(n->hash);
   n->hash = t;
@@ -76,9 +81,11 @@ sn_status sni_nodes_intern(sni_nodes *n, int32_t label, const sni_arc *arcs,
                            size_t n_arcs, int32_t *id, sn_err *err) {
   /* Two thirds full at most. */
   if (n->labels.n * 3 > n->mask * 2) SN_TRY(grow(n, err));
-  size_t at = hash_of(label, arcs, n_arcs) & n->mask;
+  const uint64_t h = hash_of(label, arcs, n_arcs);
+  size_t at = (h >> 32) & n->mask;
   for (; n->hash[at] != 0; at = (at + 1) & n->mask) {
-    const uint32_t i = n->hash[at] - 1;
+    if ((n->hash[at] ^ h) >> 32 != 0) continue;
+    const uint32_t i = (uint32_t)n->hash[at] - 1;
     const uint32_t from = n->first.data[i];
     if (n->labels.data[i] == label && n->first.data[i + 1] - from == n_arcs &&
         equal(&n->arcs.data[from], arcs, n_arcs)) {
@@ -95,7 +102,7 @@ sn_status sni_nodes_intern(sni_nodes *n, int32_t label, const sni_arc *arcs,
   SN_TRY(SN_ARR_PUSH(&n->labels, label, err));
   for (size_t i = 0; i < n_arcs; i++) n->arcs.data[n->arcs.n++] = arcs[i];
   n->first.data[n->first.n++] = (uint32_t)n->arcs.n;
-  n->hash[at] = (uint32_t)n->labels.n;
+  n->hash[at] = slot(h, n->labels.n - 1);
   *id = (int32_t)n->labels.n - 1;
   return SN_OK;
 }
