@@ -68,10 +68,32 @@ int64_t sni_child(const sn_ngram *lm, sn_ngram_state h, int32_t word) {
   int64_t begin, end;
   child_range(lm, h, &begin, &end);
   const int32_t *at = lm->level[h.level + 1].word + begin;
-  /* Invariant: the word, if there, is within at[0 .. n). The step is written
-   * so that it compiles to a conditional move. */
   size_t n = (size_t)(end - begin);
   if (n == 0) return -1;
+  /* Invariant: the word, if there, is within at[0 .. n). Long lists (a common
+   * word has 20,000 successors) are narrowed down by interpolation first,
+   * supposing that ids are spread evenly over all words: a step or two instead
+   * of ten, each of which would wait for memory. */
+  int64_t low = 0, high = lm->vocab.n_words; /* low <= word < high */
+  for (int step = 0; step < 4 && n > 64; step++) {
+    const size_t guess =
+        (size_t)((uint64_t)(word - low) * n / (uint64_t)(high - low));
+    const size_t from = guess > 16 ? guess - 16 : 0;
+    const size_t to = guess + 16 < n ? guess + 16 : n;
+    if (at[from] > word) {
+      if (from == 0) return -1;
+      n = from;
+      high = at[from];
+    } else if (to < n && at[to] <= word) {
+      low = at[to];
+      at += to;
+      n -= to;
+    } else {
+      at += from;
+      n = to - from;
+    }
+  }
+  /* The step is written so that it compiles to a conditional move. */
   while (n > 1) {
     const size_t half = n / 2;
     at = at[half] <= word ? at + half : at;
