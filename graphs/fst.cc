@@ -7,11 +7,9 @@
 #include <fst/fstlib.h>
 
 #include <cmath>
-#include <fstream>
+#include <limits>
 #include <memory>
 #include <new>
-#include <sstream>
-#include <string>
 
 struct sn_fst {
   fst::StdVectorFst g;
@@ -50,70 +48,6 @@ sn_status give(Ptr f, const char *what, sn_fst **out, sn_err *err) {
                    what);
   *out = f.release();
   return SN_OK;
-}
-
-// What OpenFst's reader lets through: arcs that lead nowhere.
-sn_status check(const sn_fst *f, const char *name, sn_err *err) {
-  const int32_t n = f->g.NumStates();
-  if (n > 0 && !has_state(f, f->g.Start()) && f->g.Start() != fst::kNoStateId)
-    return sn_fail(err, SN_EFORMAT, "%s: start state %d of %d", name,
-                   f->g.Start(), n);
-  for (int32_t s = 0; s < n; s++) {
-    if (std::isnan(f->g.Final(s).Value()))
-      return sn_fail(err, SN_EFORMAT, "%s: state %d: final weight is no number",
-                     name, s);
-    for (fst::ArcIterator<StdVectorFst> it(f->g, s); !it.Done(); it.Next()) {
-      const StdArc &a = it.Value();
-      if (!has_state(f, a.nextstate) || a.ilabel < 0 || a.olabel < 0 ||
-          std::isnan(a.weight.Value()))
-        return sn_fail(err, SN_EFORMAT,
-                       "%s: state %d, arc %zu: to state %d of %d, labels "
-                       "%d:%d, weight %g",
-                       name, s, it.Position(), a.nextstate, n, a.ilabel,
-                       a.olabel, static_cast<double>(a.weight.Value()));
-    }
-  }
-  return SN_OK;
-}
-
-sn_status read_stream(std::istream &in, const char *name, sn_fst **out,
-                      sn_err *err) {
-  fst::FstReadOptions opts(name);
-  // The stream must be at the start of a header that OpenFst knows; it
-  // allocates as the states come, so a false count ends with the stream.
-  fst::FstHeader header;
-  const auto start = in.tellg();
-  if (!header.Read(in, name))
-    return sn_fail(err, SN_EFORMAT, "%s: no OpenFst header", name);
-  if (header.ArcType() != StdArc::Type())
-    return sn_fail(err, SN_EFORMAT, "%s: arcs of type '%s', not '%s'", name,
-                   header.ArcType().c_str(), StdArc::Type().c_str());
-  if (header.FstType() != "vector" && header.FstType() != "const")
-    return sn_fail(err, SN_EFORMAT,
-                   "%s: an FST of type '%s'; convert it with fstconvert "
-                   "--fst_type=vector",
-                   name, header.FstType().c_str());
-  in.seekg(0, std::ios::end);
-  const auto end = in.tellg();
-  in.seekg(start);
-  // A state takes 8 bytes and an arc 16 in either type.
-  const int64_t n_bytes = static_cast<int64_t>(end - start);
-  if (header.NumStates() > n_bytes / 8 || header.NumArcs() > n_bytes / 16)
-    return sn_fail(err, SN_EFORMAT,
-                   "%s: %lld states and %lld arcs in %lld bytes", name,
-                   static_cast<long long>(header.NumStates()),
-                   static_cast<long long>(header.NumArcs()),
-                   static_cast<long long>(n_bytes));
-  std::unique_ptr<fst::Fst<StdArc>> f(fst::Fst<StdArc>::Read(in, opts));
-  if (!f) return sn_fail(err, SN_EFORMAT, "%s: damaged OpenFst file", name);
-  Ptr made(new sn_fst);
-  if (f->Start() < fst::kNoStateId ||
-      (f->Start() >= 0 && f->Start() >= header.NumStates()))
-    return sn_fail(err, SN_EFORMAT, "%s: start state %d of %lld", name,
-                   f->Start(), static_cast<long long>(header.NumStates()));
-  made->g = StdVectorFst(*f);
-  SN_TRY(check(made.get(), name, err));
-  return give(std::move(made), name, out, err);
 }
 
 }  // namespace
@@ -272,32 +206,6 @@ sn_status sn_fst_rand_equivalent(const sn_fst *a, const sn_fst *b,
                                 std::numeric_limits<int32_t>::max(), &error);
     if (error)
       return sn_fail(err, SN_EEXTERNAL, "fst equivalence: OpenFst failed");
-    return SN_OK;
-  });
-}
-
-sn_status sn_fst_read(const char *path, sn_fst **out, sn_err *err) {
-  *out = nullptr;
-  return guard(err, "fst read", [&] {
-    std::ifstream in(path, std::ios::in | std::ios::binary);
-    if (!in) return sn_fail(err, SN_EIO, "%s: can not be opened", path);
-    return read_stream(in, path, out, err);
-  });
-}
-
-sn_status sn_fst_read_memory(const void *data, size_t n, const char *name,
-                             sn_fst **out, sn_err *err) {
-  *out = nullptr;
-  return guard(err, "fst read", [&] {
-    std::istringstream in(std::string(static_cast<const char *>(data), n));
-    return read_stream(in, name, out, err);
-  });
-}
-
-sn_status sn_fst_write(const sn_fst *f, const char *path, sn_err *err) {
-  return guard(err, "fst write", [&] {
-    if (!f->g.Write(path))
-      return sn_fail(err, SN_EIO, "%s: can not be written", path);
     return SN_OK;
   });
 }

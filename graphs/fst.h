@@ -3,10 +3,11 @@
  * toolkit may include <fst/...>. No C++ type, exception or exit crosses it.
  *
  * Weights are tropical costs (-ln p). Label 0 is epsilon; +INFINITY is "no".
+ * Files of other toolkits are read by graphs/openfst_file.h.
  * An automaton may be read by many threads once nobody changes it any more.
  *
  * OpenFst ends the process on an error unless a global switch of it is off;
- * the first sn_fst_create (or sn_fst_read) of a process turns it off, before
+ * the first call into this file turns it off, before
  * any other thread uses OpenFst. A host program that uses OpenFst as well will
  * see that. */
 #ifndef SN_GRAPHS_FST_H
@@ -75,14 +76,6 @@ SN_NODISCARD sn_status sn_fst_rand_equivalent(const sn_fst *a, const sn_fst *b,
                                               int32_t n_paths, float delta,
                                               uint64_t seed, bool *same,
                                               sn_err *err);
-
-/* An OpenFst file (vector or const, standard arcs). SN_EIO, SN_EFORMAT. */
-SN_NODISCARD sn_status sn_fst_read(const char *path, sn_fst **out, sn_err *err);
-SN_NODISCARD sn_status sn_fst_read_memory(const void *data, size_t n,
-                                          const char *name, sn_fst **out,
-                                          sn_err *err);
-SN_NODISCARD sn_status sn_fst_write(const sn_fst *f, const char *path,
-                                    sn_err *err);
 #ifdef __cplusplus
 }
 #endif

@@ -273,7 +273,7 @@ static void say_word(definition *d, const sni_g_arc *a, double cost) {
   const world *w = d->w;
   const int32_t n_before = d->n_said;
   const size_t end = strlen(d->words);
-  snprintf(d->words + end, 8, "w%d ", a->word);
+  snprintf(d->words + end, 16, "w%d ", a->word);
   int32_t first = 0;
   const int32_t n =
       sn_lexicon_prons(&w->lex, w->g.lexicon.data[a->word], &first);
