@@ -18,8 +18,9 @@ target_compile_definitions(senone_flags INTERFACE _POSIX_C_SOURCE=200809L
   $<$<NOT:$<BOOL:${SENONE_HARDENING}>>:SN_NO_HARDENING>)
 target_compile_options(senone_flags INTERFACE -fno-math-errno
   $<$<CONFIG:Release>:-O2>
-  -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wdouble-promotion -Wvla
+  -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wvla
   -Wundef -Wwrite-strings -Wcast-qual -Wpointer-arith
+  $<$<NOT:$<C_COMPILER_ID:Clang>>:-Wdouble-promotion>
   $<$<COMPILE_LANGUAGE:C>:-Wstrict-prototypes;-Wmissing-prototypes;-Wold-style-definition>
   $<$<BOOL:${SENONE_WERROR}>:-Werror>
   $<$<BOOL:${SENONE_SANITIZE}>:-fsanitize=address,undefined;-fno-sanitize-recover=all;-fno-omit-frame-pointer>
