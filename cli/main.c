@@ -63,7 +63,7 @@ static int no_such_command(char **words, size_t n) {
   }
   fprintf(stderr, "senone: there is no command '%s'",
           is_noun ? given : words[0]);
-  if (near != NULL) {
+  if (near != NULL && !(is_noun && n == 1)) {
     fprintf(stderr, "; is 'senone %s' meant?", near);
   } else if (is_noun) {
     fprintf(stderr, "; there are:");

@@ -60,8 +60,12 @@ says 'qwertyish'
 # Dictionary phones that the model does not have.
 printf 'hello HH AH L OW\nworld W ER L XX\n' >phones.dict
 printf 'hello\n' >words
+run 0 "$senone" graph build --model="$model" --lexicon=phones.dict --words=words -o hello.sng
+says "'world' \(XX\)"
+printf 'hello\nworld\n' >words
 run 1 "$senone" graph build --model="$model" --lexicon=phones.dict --words=words -o phones.sng
-says 'XX'
+says "'world' \(XX\)"
+says "1 .*'world'"
 absent phones.sng*
 
 # Grammars.

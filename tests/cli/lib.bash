@@ -9,6 +9,7 @@ export SENONE_MODELS=${SENONE_MODELS:-$top/build/models}
 model=$SENONE_MODELS/en-us
 sphinx=/usr/share/pocketsphinx/model/en-us
 testdata=/usr/share/pocketsphinx/test/data
+shared=${SENONE_SHARED:-$top/../shared}
 tmp=$(mktemp -d)
 trap 'rm -rf "$tmp"' EXIT
 cd "$tmp" || exit 1
@@ -20,6 +21,9 @@ fail() {
 skip() {
   echo "$*"
   exit 77
+}
+need_model() {
+  [ -e "$model/graph.sng" ] || skip "no model $model (scripts/make-en-us)"
 }
 # run STATUS COMMAND ...: output in ./out and ./err; other statuses fail.
 run() {

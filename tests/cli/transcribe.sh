@@ -1,0 +1,126 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
+# senone transcribe: formats, inputs, orders, grammars, models by name.
+. "$(dirname "$0")/lib.bash"
+need_model
+cards=$testdata/cards
+long=$testdata/librivox/sense_and_sensibility_01_austen_64kb-0880.wav
+
+# Every format is valid and has the same words.
+run 0 "$senone" transcribe -m en-us "$long"
+silent
+want=$(tr '\n' ' ' <out | sed 's/ *$//')
+[ "$(wc -w <<<"$want")" -gt 5 ] || fail "few words: $want"
+run 0 "$senone" transcribe -m en-us -o kaldi "$long"
+[ "$(cut -d ' ' -f 2- out)" = "$want" ] || fail "kaldi: $(cat out)"
+run 0 "$senone" transcribe -m en-us -o trn "$long"
+[ "$(sed 's/ (.*)$//' out)" = "$want" ] || fail "trn: $(cat out)"
+for format in json ctm srt vtt TextGrid; do
+  run 0 "$senone" transcribe -m en-us -o $format "$long"
+  got=$(python3 "$top/tests/cli/check-output.py" $format out 3.1) || fail "$format: $got"
+  [ "$got" = "$want" ] || fail "$format: words differ: $got"
+done
+
+# Several recordings: order of the arguments, any number of threads.
+run 0 "$senone" transcribe -m en-us -j 1 -o json $cards/00{5,4,3,2,1}.wav "$long"
+mv out one
+[ "$(grep -o '"id":"[^"]*"' one | head -n 5 | tr -dc '0-9')" = 005004003002001 ] || fail 'order'
+run 0 "$senone" transcribe -m en-us -j 2 -o json $cards/00{5,4,3,2,1}.wav "$long"
+cmp out one || fail '-j 2 differs from -j 1'
+run 0 "$senone" transcribe -m en-us -j 5 -o json $cards/00{5,4,3,2,1}.wav "$long"
+cmp out one || fail '-j 5 differs from -j 1'
+
+# Each into a file of its own.
+mkdir texts
+run 0 "$senone" transcribe -m en-us -o TextGrid --output-dir=texts $cards/00{1,2}.wav
+[ "$(ls texts | tr '\n' ' ')" = "001.TextGrid 002.TextGrid " ] || fail "files: $(ls texts)"
+for t in texts/*; do python3 "$top/tests/cli/check-output.py" TextGrid "$t" >/dev/null || fail "$t"; done
+run 2 "$senone" transcribe -m en-us -o srt $cards/00{1,2}.wav
+says 'output-dir'
+
+# Standard input: wav, and raw samples; the same as the file.
+run 0 "$senone" transcribe -m en-us --live=no $cards/005.wav
+mv out file
+"$senone" transcribe -m en-us --live=no - <$cards/005.wav >out 2>err || fail 'wav on stdin'
+cmp out file || fail "wav on stdin differs: $(cat out)"
+tail -c +45 $cards/005.wav >five.raw
+"$senone" transcribe -m en-us --live=no - <five.raw >out 2>err || fail 'raw on stdin'
+cmp out file || fail "raw on stdin differs: $(cat out)"
+run 0 "$senone" transcribe -m en-us --raw-rate=16000 five.raw
+cmp out file || fail "a raw file differs: $(cat out)"
+"$senone" transcribe -m en-us - <$cards/005.wav >out 2>err || fail 'live'
+[ "$(wc -w <out)" -gt 4 ] || fail "live: $(cat out)"
+
+# A grammar: no errors on its five commands, from scratch and from the cache.
+for i in 1 2; do
+  run 0 "$senone" transcribe -m en-us --grammar=$cards/cards.gram --cache="$tmp/cache" -o kaldi $cards/*.wav
+  silent
+  mv out hyp.txt
+  run 0 "$senone" score $cards/cards.transcription hyp.txt
+  prints '^WER 0.00 %'
+done
+[ "$(find cache -type f | wc -l)" = 1 ] || fail "cache: $(find cache)"
+run 0 "$senone" transcribe -m en-us --grammar=$cards/cards.gram --cache=none -o kaldi $cards/*.wav
+cmp out hyp.txt || fail 'another result without the cache'
+
+# A list of phrases.
+printf 'ten of clubs\nseven of clubs\nfive of hearts\n' >phrases
+run 0 "$senone" transcribe -m en-us --words=phrases --cache=none $cards/001.wav $cards/003.wav
+[ "$(cat out)" = "ten of clubs
+seven of clubs" ] || fail "phrases: $(cat out)"
+
+# A language model of one's own.
+cat >own.arpa <<'ARPA'
+\data\
+ngram 1=5
+
+\1-grams:
+-99	<s>
+-0.6	</s>
+-0.6	ten
+-0.6	of
+-0.6	clubs
+
+\end\
+ARPA
+run 0 "$senone" transcribe -m en-us --lm=own.arpa --cache=none $cards/001.wav
+[ "$(cat out)" = "ten of clubs" ] || fail "own LM: $(cat out)"
+
+# Models: by name, by folder, from the user's data folder; default en-us.
+ln -s "$model" other
+run 0 env SENONE_MODELS="$tmp" "$senone" transcribe -m other $cards/001.wav
+mv out named
+run 0 "$senone" transcribe -m ./other $cards/001.wav
+cmp out named || fail 'by folder'
+run 0 "$senone" transcribe $cards/001.wav
+cmp out named || fail 'default model'
+run 0 "$senone" transcribe --models="/nowhere:$tmp" -m other $cards/001.wav
+cmp out named || fail '--models'
+mkdir -p data/senone/models && ln -s "$model" data/senone/models/mine
+run 0 env -u SENONE_MODELS XDG_DATA_HOME="$tmp/data" "$senone" transcribe -m mine $cards/001.wav
+cmp out named || fail 'user data folder'
+run 1 env SENONE_MODELS="$tmp" "$senone" transcribe -m othr $cards/001.wav
+says 'othr'
+
+# A data directory: wav.scp relative to the corpus folder, segments, order.
+mkdir -p corpus/train corpus/wav
+cp $cards/005.wav corpus/wav/a.wav
+cp $cards/001.wav corpus/wav/b.wav
+printf 'rec-a wav/a.wav\nrec-b %s/corpus/wav/b.wav\n' "$tmp" >corpus/train/wav.scp
+run 0 "$senone" transcribe -m en-us -o kaldi corpus/train
+[ "$(cut -d ' ' -f 1 out | tr '\n' ' ')" = "rec-a rec-b " ] || fail "ids: $(cat out)"
+sed 's/rec-b //;q' <(tail -n 1 out) | cmp - named || fail "rec-b differs: $(cat out)"
+printf 'u3 rec-b 0 1.1\nu1 rec-a 0 1.3\nu2 rec-a 1.2 3.5\n' >corpus/train/segments
+for j in 1 2; do
+  run 0 "$senone" transcribe -m en-us -j $j --grammar=$cards/cards.gram -o kaldi corpus/train
+  [ "$(cat out)" = "u3 ten of clubs
+u1 eight of spades
+u2 four of clubs seven of hearts" ] || fail "segments: $(cat out)"
+done
+# times count from the beginning of what the id names, here the segment
+run 0 "$senone" transcribe -m en-us --grammar=$cards/cards.gram -o ctm corpus/train
+awk '$5 == "hearts" && $3 > 1.3 && $3 < 1.7 { n++ } END { exit n != 1 }' out ||
+  fail "segment times: $(cat out)"
+printf 'u3 rec-c 0 1.1\n' >corpus/train/segments
+run 1 "$senone" transcribe -m en-us -o kaldi corpus/train
+says 'segments:1:.*rec-c'
