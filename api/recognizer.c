@@ -203,6 +203,18 @@ int senone_recognizer_at_endpoint(const senone_recognizer *r) {
          pause_s >= set->endpoint_pause_s / 4;
 }
 
+static void log_stats(const senone_recognizer *r) {
+  const sn_decoder_stats st = sn_decoder_get_stats(r->decoder);
+  const double n = st.n_frames > 0 ? (double)st.n_frames : 1.0;
+  sn_debug(r->model->log,
+           "searched %lld frames: %.0f tokens, %.0f arcs, %.0f epsilon arcs "
+           "(%.1f again), %.1f records a frame; %zu records at most, %.1f MB",
+           (long long)st.n_frames, (double)st.n_tokens / n,
+           (double)st.n_arcs / n, (double)st.n_eps / n,
+           (double)st.n_requeued / n, (double)st.n_records / n, st.records_peak,
+           (double)st.n_bytes / 1e6);
+}
+
 static sn_status finish(senone_recognizer *r, sn_err *err) {
   SN_TRY(check_usable(r, err));
   if (r->finished) return SN_OK;
@@ -210,6 +222,7 @@ static sn_status finish(senone_recognizer *r, sn_err *err) {
   SN_TRY(sn_feat_stream_finish(r->feats, err));
   SN_TRY(search(r, err));
   r->finished = true;
+  log_stats(r);
   return SN_OK;
 }
 

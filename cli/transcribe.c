@@ -23,6 +23,7 @@ typedef struct done {
   sn_err err; /* why there is no text */
   double audio_s, rate_hz;
   int32_t n_channels;
+  size_t n_words;
   bool no_path;
 } done;
 
@@ -148,6 +149,7 @@ static sn_status end_utterance(const job *j, senone_recognizer *r,
       senone_recognizer_take_result(r, &result, &e) != SENONE_OK)
     return sni_take_error(err, &e);
   d->no_path = (senone_result_flags(result) & SENONE_RESULT_NO_PATH) != 0;
+  d->n_words = senone_result_n_words(result);
   d->audio_s = senone_result_end_s(result) - senone_result_begin_s(result);
   const sn_status s =
       format_result((sn_out_format)j->opts->output, id, result, &d->text, err);
@@ -274,8 +276,7 @@ static sn_status live_stream(job *j, const sni_item *item, sn_audio *a,
               .n_channels = sn_audio_n_channels(a)};
     senone_error e = {0};
     sn_status s = end_utterance(j, r, id, &d, err);
-    const bool silent = d.text.n <= 1; /* nothing, or an empty line */
-    if (s == SN_OK && (!silent || (number == 1 && got == 0)))
+    if (s == SN_OK && (d.n_words > 0 || (number == 1 && got == 0)))
       s = print_done(j, item, &d, err);
     (void)sn_cli_finish(j->cli, SN_EXIT_OK); /* to be seen at once */
     sn_str_clear(&d.text);

@@ -47,9 +47,9 @@ typedef struct sni_search {
 
   sni_token *cur, *next; /* [cap] each */
   size_t n_cur, n_next, cap;
-  sni_slot *slots; /* [n_slots], a power of two >= 4 * cap */
+  sni_slot *slots; /* [n_slots], a power of two >= 2 * cap */
   size_t n_slots;
-  int shift; /* 32 - log2(n_slots): hash bits that are used */
+  int shift; /* 32 - log2(n_slots / 8): hash bits that are used */
   int32_t first_serial;
   float *scratch;             /* [cap]: costs, for the selection */
   int32_t *queue, *queue_now; /* [cap] each: tokens to look at again */
