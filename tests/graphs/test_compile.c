@@ -37,33 +37,11 @@ static int teardown(void **state) {
   return 0;
 }
 
-static void copy_g(const sni_wordgraph *from, sni_wordgraph *to) {
-  sn_err err = {0};
-  memset(to, 0, sizeof *to);
-  to->n_states = from->n_states;
-  to->start = from->start;
-  assert_int_equal(sn_symtab_create(&to->words, &err), SN_OK);
-  for (int32_t i = 0; i < sn_symtab_n(from->words); i++) {
-    const char *name = sn_symtab_get(from->words, i);
-    int32_t id = 0;
-    assert_int_equal(sn_symtab_add(to->words, name, strlen(name), &id, &err),
-                     SN_OK);
-    assert_int_equal(SN_ARR_PUSH(&to->lexicon, from->lexicon.data[i], &err),
-                     SN_OK);
-  }
-  for (size_t i = 0; i < from->first.n; i++)
-    assert_int_equal(SN_ARR_PUSH(&to->first, from->first.data[i], &err), SN_OK);
-  for (size_t i = 0; i < from->final.n; i++)
-    assert_int_equal(SN_ARR_PUSH(&to->final, from->final.data[i], &err), SN_OK);
-  for (size_t i = 0; i < from->arcs.n; i++)
-    assert_int_equal(SN_ARR_PUSH(&to->arcs, from->arcs.data[i], &err), SN_OK);
-}
-
 static sn_status compile(const world *w, const char *to, sn_err *err) {
   sni_build b = {0};
   sni_wordgraph g;
   sn_graph_stats st = {0};
-  copy_g(&w->g, &g);
+  world_copy_g(&w->g, &g);
   sn_status s = sni_build_begin(&b, &w->lex, &w->hmms, &w->opts, NULL, err);
   if (s == SN_OK) s = sni_build_finish(&b, &g, NULL, 0, to, &st, err);
   sni_build_clear(&b);
@@ -216,7 +194,7 @@ static void test_running_out_of_memory_leaks_nothing(void **state) {
     sn_err err = {0};
     sni_build b = {0};
     sn_graph_stats st = {0};
-    copy_g(&w.g, &g);
+    world_copy_g(&w.g, &g);
     sn_mem_fail_after(k);
     sn_status s = sni_build_begin(&b, &w.lex, &w.hmms, &w.opts, NULL, &err);
     if (s == SN_OK) s = sni_build_finish(&b, &g, NULL, 0, path, &st, &err);

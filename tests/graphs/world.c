@@ -174,6 +174,28 @@ void world_clear(world *w) {
   sni_wordgraph_clear(&w->g);
 }
 
+void world_copy_g(const sni_wordgraph *from, sni_wordgraph *to) {
+  sn_err err = {0};
+  memset(to, 0, sizeof *to);
+  to->n_states = from->n_states;
+  to->start = from->start;
+  assert_int_equal(sn_symtab_create(&to->words, &err), SN_OK);
+  for (int32_t i = 0; i < sn_symtab_n(from->words); i++) {
+    const char *name = sn_symtab_get(from->words, i);
+    int32_t id = 0;
+    assert_int_equal(sn_symtab_add(to->words, name, strlen(name), &id, &err),
+                     SN_OK);
+    assert_int_equal(SN_ARR_PUSH(&to->lexicon, from->lexicon.data[i], &err),
+                     SN_OK);
+  }
+  for (size_t i = 0; i < from->first.n; i++)
+    assert_int_equal(SN_ARR_PUSH(&to->first, from->first.data[i], &err), SN_OK);
+  for (size_t i = 0; i < from->final.n; i++)
+    assert_int_equal(SN_ARR_PUSH(&to->final, from->final.data[i], &err), SN_OK);
+  for (size_t i = 0; i < from->arcs.n; i++)
+    assert_int_equal(SN_ARR_PUSH(&to->arcs, from->arcs.data[i], &err), SN_OK);
+}
+
 /* ---- Lists of paths ---- */
 
 static int by_text(const void *a, const void *b) {

@@ -31,6 +31,8 @@ typedef struct world_shape {
 
 void world_make(world *w, sn_rng *rng, const world_shape *shape);
 void world_clear(world *w);
+/* A copy for the compiler, which gives G's memory back as it goes. */
+void world_copy_g(const sni_wordgraph *from, sni_wordgraph *to);
 
 /* A path: labels and words as text, and its cost. */
 typedef struct world_path {
