@@ -19,7 +19,7 @@ const sn_opt sn_graph_opt_table[] = {
     {"fillers", SN_OPT_BOOL, offsetof(sn_graph_opts, fillers), 1, 0, 1, NULL,
      NULL, "silence and noises may stand between words"},
     {"noises", SN_OPT_ENUM, offsetof(sn_graph_opts, noises),
-     SN_NOISES_EVERYWHERE, 0, 2, "everywhere|backed-off|none", NULL,
+     SN_NOISES_BACKED_OFF, 0, 2, "everywhere|backed-off|none", NULL,
      "in which histories fillers other than silence stand"},
     {"silence-prob", SN_OPT_DOUBLE, offsetof(sn_graph_opts, silence_prob), 0.5,
      0, 1, NULL, NULL,

@@ -12,6 +12,9 @@
 #include "base/mem.h"
 #include "graphs/build_internal.h"
 
+/* The table of triphones then spans 2 GiB, of which little is touched. */
+enum { MAX_PHONES = 512 };
+
 int32_t sni_cost(double nats) {
   const double c = nats * SNI_COST_ONE;
   if (!(c < SNI_COST_INF / 4.0)) return SNI_COST_INF;
@@ -29,11 +32,11 @@ sn_status sni_units_init(sni_units *u, const sni_hmms *hmms, double scale,
   u->hmms = hmms;
   u->scale = scale;
   const size_t p = (size_t)hmms->n_phones;
-  if (p == 0 || p > 1000)
+  if (p == 0 || p > MAX_PHONES)
     return sn_fail(err, SN_ELIMIT,
                    "the acoustic model has %zu phones; the graph compiler "
-                   "takes 1 to 1000",
-                   p);
+                   "takes 1 to %d",
+                   p, MAX_PHONES);
   u->triphones = sn_calloc(SN_N_POS * p * p * p, sizeof *u->triphones);
   u->monophones = sn_calloc(p, sizeof *u->monophones);
   u->label_mask = u->unit_mask = 4095;
