@@ -133,8 +133,9 @@ static sn_status add_history(ngram_reader *r, sn_ngram_state h, sn_err *err) {
   sni_wordgraph *g = r->g;
   SN_TRY(SN_ARR_PUSH(&g->first, (uint32_t)g->arcs.n, err));
   const int32_t eos = sn_ngram_eos(r->lm);
-  const double final = eos < 0 ? 0 : -sn_ngram_score(r->lm, h, eos, NULL, NULL);
-  SN_TRY(SN_ARR_PUSH(&g->final, (float) final, err));
+  const double end_cost =
+      eos < 0 ? 0 : -sn_ngram_score(r->lm, h, eos, NULL, NULL);
+  SN_TRY(SN_ARR_PUSH(&g->final, (float)end_cost, err));
   if (h.level > 0) {
     double cost = -sn_ngram_node_backoff(r->lm, h.level, h.node);
     const int32_t dest = resolve(r, sn_ngram_backoff_state(r->lm, h), &cost);

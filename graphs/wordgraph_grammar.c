@@ -120,17 +120,19 @@ fail:
 static sn_status copy_state(sni_wordgraph *a, const sni_wordgraph *b,
                             int32_t state, int32_t base, const int32_t *words,
                             int32_t at, bool is_entry, sn_err *err) {
-  const double final = (double)b->final.data[state];
-  const double end = final + (double)a->final.data[at];
+  const double leave = (double)b->final.data[state];
+  const double end = leave + (double)a->final.data[at];
   SN_TRY(SN_ARR_PUSH(&a->final, is_entry ? INFINITY : (float)end, err));
-  if (!is_entry && isfinite(final)) {
-    const sni_g_arc back = {-1, at, (float) final};
-    SN_TRY(SN_ARR_PUSH(&a->arcs, back, err));
-  }
   for (uint32_t i = b->first.data[state]; i < b->first.data[state + 1]; i++) {
     const sni_g_arc *from = &b->arcs.data[i];
     const sni_g_arc x = {words[from->word], base + from->dest, from->cost};
     SN_TRY(SN_ARR_PUSH(&a->arcs, x, err));
+  }
+  /* Behind the words: what stands first counts as a back-off (expand.c,
+   * home_of), which leaving a phrase that can go on is not. */
+  if (!is_entry && isfinite(leave)) {
+    const sni_g_arc back = {-1, at, (float)leave};
+    SN_TRY(SN_ARR_PUSH(&a->arcs, back, err));
   }
   return SN_ARR_PUSH(&a->first, (uint32_t)a->arcs.n, err);
 }

@@ -123,6 +123,26 @@ static void walk(const sn_graph *g, int32_t s, double cost, char *text,
   }
 }
 
+/* The best path that writes these words. */
+static void walk_words(const sn_graph *g, int32_t s, double cost,
+                       const char *const *words, int32_t n, double *best) {
+  const sn_graph_state *x = &g->states[s];
+  if (n == 0) *best = fmin(*best, cost + (double)x->final_cost);
+  for (int emitting = 0; emitting < 2; emitting++) {
+    const sn_graph_arc *arcs = emitting ? g->emit : g->eps;
+    const uint32_t from = emitting ? x[0].first_emit : x[0].first_eps;
+    const uint32_t to = emitting ? x[1].first_emit : x[1].first_eps;
+    for (uint32_t i = from; i < to; i++) {
+      const bool writes = arcs[i].output > 0;
+      if (writes && (n == 0 || strcmp(sn_graph_word(g, arcs[i].output - 1),
+                                      words[0]) != 0))
+        continue;
+      walk_words(g, arcs[i].next, cost + (double)arcs[i].cost, words + writes,
+                 n - writes, best);
+    }
+  }
+}
+
 /* ---- The same by definition, for HMMs without skips ---- */
 
 /* Transition costs of the phones, each from its first state to its exit. */
@@ -296,10 +316,54 @@ static void test_words_that_can_not_be_said_are_refused_or_dropped(
   unload(&f);
 }
 
+/* A model of two words, and a phrase of two others beside it. */
+static void test_phrases_can_be_said_beside_an_n_gram_model(void **state) {
+  static const char arpa[] =
+      "\\data\\\nngram 1=4\nngram 2=2\n\n\\1-grams:\n-0.5 </s>\n-99 <s> -0.4\n"
+      "-0.4 yes -0.3\n-0.6 no\n\n\\2-grams:\n-0.2 <s> yes\n-0.3 yes no\n\n"
+      "\\end\\\n";
+  static const char text[] = "#JSGF V1.0; grammar p; public <p> = seven eight;";
+  (void)state;
+  if (!is_installed()) skip();
+  fixture f = {0};
+  sn_err err = {0};
+  sn_ngram *lm = NULL;
+  sn_graph *g = NULL;
+  sn_graph_stats st = {0};
+  load(&f, MODELS "/en-us", MODELS "/cmudict-en-us.dict");
+  f.opts.fillers = false;
+  assert_int_equal(
+      sn_ngram_load_memory(arpa, sizeof arpa - 1, "arpa", &lm, &err), SN_OK);
+  assert_int_equal(
+      sn_grammar_parse_jsgf(text, strlen(text), "p", NULL, &f.grammar, &err),
+      SN_OK);
+  if (sn_graph_build(f.am, &f.lex, lm, &f.grammar, &f.opts, NULL, f.graph, &st,
+                     &err) != SN_OK ||
+      sn_graph_open(f.graph, &g, &err) != SN_OK ||
+      sn_graph_verify(g, &err) != SN_OK)
+    fail_msg("%s", err.msg);
+  assert_int_equal(g->n_words, 4);
+  assert_string_equal(sn_graph_meta(g, "grammar"), "p");
+  assert_string_equal(sn_graph_meta(g, "ngrams"), "6");
+  /* "yes seven eight no": yes after <s>, its back-off, in, the phrase, out,
+   * no without history, which leaves none, and the end. */
+  static const char *const words[] = {"yes", "seven", "eight", "no"};
+  const double lm_cost = (0.2 + 0.3 + 0.6 + 0.5) * log(10) +
+                         -log(f.opts.grammar_weight) + cost_of(&f, words, 4);
+  double best = HUGE_VAL;
+  walk_words(g, g->start, 0, words, 4, &best);
+  /* Rounding as above. */
+  assert_true(fabs(best - lm_cost) < 120.0 / 16384 / 2);
+  sn_graph_destroy(g);
+  sn_ngram_destroy(lm);
+  unload(&f);
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(test_sentences_of_goforward_cost_what_they_should),
       cmocka_unit_test(test_models_with_skips_make_graphs),
+      cmocka_unit_test(test_phrases_can_be_said_beside_an_n_gram_model),
       cmocka_unit_test(test_words_that_can_not_be_said_are_refused_or_dropped),
   };
   if (!is_installed()) return 77;
