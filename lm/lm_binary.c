@@ -15,7 +15,7 @@
 
 #define N_INFO_MIN 3u /* order, number of words, one count */
 
-typedef char section_name[16];
+typedef char section_name[24]; /* of which the container takes 15 bytes */
 
 static const char *level_section(section_name out, const char *what,
                                  int32_t level) {

@@ -27,10 +27,11 @@ typedef struct fixture {
 
 static int set_up(void **state) {
   fixture *const f = calloc(1, sizeof *f);
-  snprintf(f->dir, sizeof f->dir, "/tmp/senone-kaldi-XXXXXX");
-  if (mkdtemp(f->dir) == NULL) return -1;
+  char dir[sizeof f->dir] = "/tmp/senone-kaldi-XXXXXX";
+  if (mkdtemp(dir) == NULL) return -1;
+  memcpy(f->dir, dir, sizeof dir);
   for (int i = 0; i < 3; i++)
-    snprintf(f->path[i], sizeof f->path[i], "%s/%c", f->dir, 'a' + i);
+    snprintf(f->path[i], sizeof f->path[i], "%s/%c", dir, 'a' + i);
   *state = f;
   return 0;
 }
