@@ -239,6 +239,47 @@ static void test_verify_finds_circles_of_epsilon_arcs(void **state) {
   sn_graph_destroy(g);
 }
 
+static void test_summaries_count_every_state_and_arc(void **state) {
+  fixture *f = *state;
+  sn_err err = {0};
+  sn_graph *g = NULL;
+  sn_graph_summary x;
+  assert_int_equal(sn_graph_write(&f->parts, f->path, &err), SN_OK);
+  assert_int_equal(sn_graph_open(f->path, &g, &err), SN_OK);
+  assert_int_equal(sn_graph_verify(g, &err), SN_OK);
+  sn_graph_summarise(g, &x);
+  int64_t n = 0, n_outputs = 0;
+  for (int i = 0; i < 5; i++) n += x.by_emit[i];
+  for (int64_t i = 0; i < f->parts.n_emit; i++)
+    n_outputs += f->emit[i].output > 0;
+  assert_int_equal(n, N_STATES);
+  assert_int_equal(x.n_junctions, N_STATES / 4);
+  assert_int_equal(x.n_final, (N_STATES + 6) / 7);
+  assert_int_equal(x.n_outputs, n_outputs);
+  assert_int_equal(x.max_eps, 1);
+  sn_graph_destroy(g);
+}
+
+static void test_pictures_are_for_small_graphs(void **state) {
+  fixture *f = *state;
+  sn_err err = {0};
+  sn_graph *g = NULL;
+  sn_str text = {0};
+  assert_int_equal(sn_graph_write(&f->parts, f->path, &err), SN_OK);
+  assert_int_equal(sn_graph_open(f->path, &g, &err), SN_OK);
+  assert_int_equal(sn_graph_draw(g, N_STATES - 1, &text, &err), SN_ELIMIT);
+  sn_err_clear(&err);
+  assert_int_equal(sn_graph_draw(g, N_STATES, &text, &err), SN_OK);
+  /* One line for each state and arc, and the frame of five. */
+  size_t n_lines = 0;
+  for (size_t i = 0; i < text.n; i++) n_lines += text.data[i] == '\n';
+  assert_int_equal(n_lines, (size_t)N_STATES + (size_t)f->parts.n_emit +
+                                (size_t)f->parts.n_eps + 5);
+  assert_non_null(strstr(text.data, "two 0.25"));
+  sn_str_clear(&text);
+  sn_graph_destroy(g);
+}
+
 static void test_running_out_of_memory_leaks_nothing(void **state) {
   fixture *f = *state;
   sn_err err = {0};
@@ -271,6 +312,8 @@ int main(void) {
       T(test_a_truncated_file_is_refused),
       T(test_parts_that_are_no_graph_are_refused),
       T(test_verify_finds_circles_of_epsilon_arcs),
+      T(test_summaries_count_every_state_and_arc),
+      T(test_pictures_are_for_small_graphs),
       T(test_running_out_of_memory_leaks_nothing),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
