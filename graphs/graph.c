@@ -21,23 +21,9 @@
 #include "base/mem.h"
 #include "graphs/graph_internal.h"
 
-typedef struct strings {
-  const char *text;
-  const uint32_t *offsets; /* [n + 1] */
-} strings;
-
-struct sni_graph_file {
-  sn_box *box;
-  char *name;
-  const char *meta;
-  size_t meta_bytes;
-  strings words, phones;
-  const sni_graph_sum *sums; /* [n_blocks] */
-};
-
 static sn_status load_strings(sn_graph *g, const char *name,
-                              const char *offset_name, int32_t n, strings *out,
-                              sn_err *err) {
+                              const char *offset_name, int32_t n,
+                              sni_graph_strings *out, sn_err *err) {
   const void *text = NULL, *offsets = NULL;
   size_t n_text = 0, n_offsets = 0;
   SN_TRY(sn_box_section(g->file->box, name, 1, 0, &text, &n_text, err));
@@ -205,6 +191,7 @@ void sn_graph_destroy(sn_graph *g) {
   if (g->file != NULL) {
     sn_box_destroy(g->file->box);
     sn_free(g->file->name);
+    for (size_t i = 0; i < SNI_GRAPH_N_OWNED; i++) sn_free(g->file->owned[i]);
     sn_free(g->file);
   }
   sn_free(g->block_ok);

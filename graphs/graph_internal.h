@@ -4,7 +4,9 @@
 #define SN_GRAPHS_GRAPH_INTERNAL_H
 #include <stdint.h>
 
+#include "base/io.h"
 #include "graphs/graph.h"
+#include "graphs/graph_writer.h"
 
 /* 1024 states and their arcs are some 60 KiB: little enough that the first
  * touch of a block is not felt (20 us), much enough that the flags of a graph
@@ -24,5 +26,27 @@ typedef struct sni_graph_info {
 typedef struct sni_graph_sum {
   uint32_t states, emit, eps;
 } sni_graph_sum;
+
+typedef struct sni_graph_strings {
+  const char *text;
+  const uint32_t *offsets; /* [n + 1] */
+} sni_graph_strings;
+
+#define SNI_GRAPH_N_OWNED 9
+
+/* Behind an open graph: what is no business of the search. */
+struct sni_graph_file {
+  sn_box *box; /* NULL: a graph in memory (graph_memory.c) */
+  char *name;
+  const char *meta;
+  size_t meta_bytes;
+  sni_graph_strings words, phones;
+  const sni_graph_sum *sums;      /* [n_blocks] */
+  void *owned[SNI_GRAPH_N_OWNED]; /* arrays of a graph in memory */
+};
+
+/* SN_EARG, saying what and where, when the parts are no graph. */
+SN_NODISCARD sn_status sni_graph_check_parts(const sn_graph_parts *p,
+                                             sn_err *err);
 
 #endif

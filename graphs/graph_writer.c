@@ -57,10 +57,8 @@ fail:
   return s;
 }
 
-sn_status sn_graph_writer_create(const sn_graph_parts *parts, const char *path,
-                                 sn_graph_writer **out, sn_err *err) {
-  *out = NULL;
-  sn_status s = SN_OK;
+/* All but the states and arcs. */
+static sn_status check_small_parts(const sn_graph_parts *parts, sn_err *err) {
   if (parts->n_states < 1 || parts->start < 0 ||
       parts->start >= parts->n_states || parts->n_labels < 0 ||
       parts->n_words < 0 || parts->n_phones < 0 ||
@@ -80,6 +78,14 @@ sn_status sn_graph_writer_create(const sn_graph_parts *parts, const char *path,
                      i, l->pdf, parts->n_pdfs, l->phone, parts->n_phones,
                      (double)l->loop_cost);
   }
+  return SN_OK;
+}
+
+sn_status sn_graph_writer_create(const sn_graph_parts *parts, const char *path,
+                                 sn_graph_writer **out, sn_err *err) {
+  *out = NULL;
+  sn_status s = SN_OK;
+  SN_TRY(check_small_parts(parts, err));
   sn_graph_writer *w = sn_calloc(1, sizeof *w);
   if (w == NULL) return sn_fail_nomem(err, "graph writer");
   w->info = (sni_graph_info){.n_states = parts->n_states,
@@ -247,33 +253,35 @@ static sn_status check_arcs(const sn_graph_parts *p, bool emitting, int32_t s,
   return SN_OK;
 }
 
+sn_status sni_graph_check_parts(const sn_graph_parts *p, sn_err *err) {
+  SN_TRY(check_small_parts(p, err));
+  for (int32_t i = 0; i < p->n_states; i++) {
+    const sn_graph_state *st = &p->states[i];
+    if (st->label < -1 || st->label >= p->n_labels || isnan(st->final_cost))
+      return sn_fail(err, SN_EARG,
+                     "graph to write: state %d: label %d of %d, final cost %g",
+                     i, st->label, p->n_labels, (double)st->final_cost);
+    SN_TRY(check_arcs(p, true, i, err));
+    SN_TRY(check_arcs(p, false, i, err));
+  }
+  const sn_graph_state *last = &p->states[p->n_states];
+  if (p->states[0].first_emit != 0 || p->states[0].first_eps != 0 ||
+      last->first_emit != p->n_emit || last->first_eps != p->n_eps)
+    return sn_fail(err, SN_EARG,
+                   "graph to write: arcs %u to %u and %u to %u belong to "
+                   "states, but there are %lld emitting and %lld epsilon arcs",
+                   p->states[0].first_emit, last->first_emit,
+                   p->states[0].first_eps, last->first_eps,
+                   (long long)p->n_emit, (long long)p->n_eps);
+  return SN_OK;
+}
+
 sn_status sn_graph_write(const sn_graph_parts *p, const char *path,
                          sn_err *err) {
   sn_status s = SN_OK;
   sn_graph_writer *w = NULL;
+  SN_TRY(sni_graph_check_parts(p, err));
   SN_TRY(sn_graph_writer_create(p, path, &w, err));
-  for (int32_t i = 0; i < p->n_states; i++) {
-    const sn_graph_state *st = &p->states[i];
-    if (st->label < -1 || st->label >= p->n_labels || isnan(st->final_cost)) {
-      s = sn_fail(err, SN_EARG,
-                  "graph to write: state %d: label %d of %d, final cost %g", i,
-                  st->label, p->n_labels, (double)st->final_cost);
-      goto fail;
-    }
-    SN_TRY_GOTO(s, check_arcs(p, true, i, err));
-    SN_TRY_GOTO(s, check_arcs(p, false, i, err));
-  }
-  const sn_graph_state *last = &p->states[p->n_states];
-  if (p->states[0].first_emit != 0 || p->states[0].first_eps != 0 ||
-      last->first_emit != p->n_emit || last->first_eps != p->n_eps) {
-    s = sn_fail(err, SN_EARG,
-                "graph to write: arcs %u to %u and %u to %u belong to states, "
-                "but there are %lld emitting and %lld epsilon arcs",
-                p->states[0].first_emit, last->first_emit,
-                p->states[0].first_eps, last->first_eps, (long long)p->n_emit,
-                (long long)p->n_eps);
-    goto fail;
-  }
   SN_TRY_GOTO(
       s, sn_graph_writer_states(w, p->states, (size_t)p->n_states + 1, err));
   SN_TRY_GOTO(s, sn_graph_writer_emit(w, p->emit, (size_t)p->n_emit, err));

@@ -33,6 +33,13 @@ typedef struct sn_graph_parts {
 SN_NODISCARD sn_status sn_graph_write(const sn_graph_parts *parts,
                                       const char *path, sn_err *err);
 
+/* The same graph in memory, without a file: everything is copied, `name` stands
+ * in messages. Nothing of it is verified lazily; close it with
+ * sn_graph_destroy. SN_EARG as sn_graph_write; SN_ENOMEM. */
+SN_NODISCARD sn_status sn_graph_make(const sn_graph_parts *parts,
+                                     const char *name, sn_graph **out,
+                                     sn_err *err);
+
 /* ---- In pieces ---- */
 typedef struct sn_graph_writer sn_graph_writer;
 /* Takes the small parts (labels, words, phones, meta, the numbers except
