@@ -21,6 +21,9 @@ const sn_opt sn_decoder_opt_table[] = {
     {"acoustic-scale", SN_OPT_FLOAT, offsetof(sn_decoder_opts, acoustic_scale),
      0, 0, 1000, NULL, "",
      "weight of acoustic costs; 0: 1 / lm-scale of the graph"},
+    {"lattice-beam", SN_OPT_FLOAT, offsetof(sn_decoder_opts, lattice_beam), 0,
+     0, 1e30, NULL, "graph cost",
+     "paths this much worse than the best stand in lattices; 0: no lattices"},
     SN_OPT_END};
 
 struct sn_decoder {
@@ -127,6 +130,62 @@ sn_status sn_decoder_best(sn_decoder *d, bool final, sn_hyp *out, sn_err *err) {
   return SN_OK;
 }
 
+/* ---- Lattices ---- */
+
+sn_lat_scales sn_decoder_scales(const sn_decoder *d) {
+  const sn_lat_scales k = {1.0, (double)d->search.opts.acoustic_scale, 0.0};
+  return k;
+}
+
+float sn_decoder_lattice_beam(const sn_decoder *d) {
+  return d->search.links.beam;
+}
+
+sn_status sn_decoder_raw_lattice(sn_decoder *d, bool final,
+                                 const int32_t *ali_of, sn_lat *out,
+                                 sn_err *err) {
+  memset(out, 0, sizeof *out);
+  const sni_search *const s = &d->search;
+  if (!d->started)
+    return sn_fail(err, SN_EARG,
+                   "decoder: no lattice: it was not started, or it failed");
+  if (s->links.beam == 0.0f)
+    return sn_fail(err, SN_EARG,
+                   "decoder: no lattice: it was made with --lattice-beam=0");
+  float unused;
+  if (sni_search_best(s, false, &unused) < 0) return SN_OK;
+  const bool by_final = final && sni_search_best(s, true, &unused) >= 0;
+  float *const finals = sn_calloc(s->n_cur, sizeof *finals);
+  if (finals == NULL) return sn_fail_nomem(err, "lattice");
+  for (size_t i = 0; i < s->n_cur; i++) {
+    finals[i] = by_final ? s->graph->states[s->cur[i].state].final_cost : 0.0f;
+    if (!(s->cur[i].cost <= s->bound)) finals[i] = INFINITY;
+  }
+  const sni_links_finish f = {finals, ali_of};
+  const sn_status status = sni_links_lattice(&s->links, &f, out, err);
+  sn_free(finals);
+  return status;
+}
+
+sn_status sn_decoder_lattice(sn_decoder *d, bool final, const int32_t *ali_of,
+                             const sn_lat_det_opts *opts, sn_lat *out,
+                             sn_lat_det_stats *stats, sn_err *err) {
+  memset(out, 0, sizeof *out);
+  if (stats != NULL) memset(stats, 0, sizeof *stats);
+  sn_lat_det_opts o;
+  if (opts != NULL)
+    o = *opts;
+  else
+    sn_opt_defaults(sn_lat_det_opt_table, &o);
+  o.beam = (double)d->search.links.beam;
+  const sn_lat_scales scales = sn_decoder_scales(d);
+  sn_lat raw;
+  SN_TRY(sn_decoder_raw_lattice(d, final, ali_of, &raw, err));
+  const sn_status s = sn_lat_determinize(&raw, &scales, &o, out, stats, err);
+  sn_lat_clear(&raw);
+  return s;
+}
+
 int64_t sn_decoder_n_frames(const sn_decoder *d) { return d->search.frame; }
 
 bool sn_decoder_has_words(const sn_decoder *d) {
@@ -152,6 +211,9 @@ sn_decoder_stats sn_decoder_get_stats(const sn_decoder *d) {
   r.records_peak = t->peak > t->live.n ? t->peak : t->live.n;
   r.n_committed = t->committed.n;
   r.n_records = t->n_dropped + (int64_t)(t->committed.n + t->live.n);
+  r.links_live = s->links.links.n;
+  r.links_peak = s->links.peak_links > s->links.links.n ? s->links.peak_links
+                                                        : s->links.links.n;
   r.n_bytes = sni_search_bytes(s) + sizeof *d +
               d->times.runs.cap * sizeof *d->times.runs.data;
   return r;

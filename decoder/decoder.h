@@ -9,6 +9,8 @@
 #include "base/opt.h"
 #include "base/scorer.h"
 #include "base/status.h"
+#include "decoder/lat_det.h"
+#include "decoder/lattice.h"
 #include "graphs/graph.h"
 #ifdef __cplusplus
 extern "C" {
@@ -19,6 +21,7 @@ typedef struct sn_decoder_opts {
   int32_t max_active;   /* tokens kept a frame at most */
   int32_t min_active;   /* kept even outside the beam */
   float acoustic_scale; /* 0: 1 / the graph's lm_scale */
+  float lattice_beam;   /* in graph-cost units; 0: no lattices are kept */
 } sn_decoder_opts;
 extern const sn_opt sn_decoder_opt_table[];
 
@@ -73,6 +76,33 @@ SN_NODISCARD sn_status sn_decoder_advance_by(sn_decoder *d, sn_scorer *s,
  * final state, else (reached_final false) the best of all. */
 SN_NODISCARD sn_status sn_decoder_best(sn_decoder *d, bool final, sn_hyp *out,
                                        sn_err *err);
+
+/* ---- Lattices; SN_EARG where opts.lattice_beam is 0 ---- */
+
+/* All ways through the frames so far that are within lattice_beam of the best
+ * (and that the search beam let live), one arc a frame: words as the graph's
+ * outputs (word + 1), alignments as labels of the graph. With `final` of paths
+ * that end in a final state; where none does, and without `final`, of all.
+ * Where no path survived: an empty lattice. The decoder may go on afterwards.
+ * ali_of  [2 x labels of the graph] what stands in alignments for a frame that
+ *         enters the label (2 l) and for one that loops (2 l + 1); NULL: l
+ * SN_EFORMAT: the graph has a circle of epsilon arcs. */
+SN_NODISCARD sn_status sn_decoder_raw_lattice(sn_decoder *d, bool final,
+                                              const int32_t *ali_of,
+                                              sn_lat *out, sn_err *err);
+/* The same, deterministic on words: each sequence once, with its best cost and
+ * the alignment that belongs to it. opts: limits on the work (its beam is not
+ * used); NULL: the defaults. stats may be NULL; it tells whether a limit made
+ * the beam narrower. */
+SN_NODISCARD sn_status sn_decoder_lattice(sn_decoder *d, bool final,
+                                          const int32_t *ali_of,
+                                          const sn_lat_det_opts *opts,
+                                          sn_lat *out, sn_lat_det_stats *stats,
+                                          sn_err *err);
+/* How the two costs of these lattices make a total. */
+sn_lat_scales sn_decoder_scales(const sn_decoder *d);
+float sn_decoder_lattice_beam(const sn_decoder *d);
+
 int64_t sn_decoder_n_frames(const sn_decoder *d);
 /* Whether the best path so far has any word on it. */
 bool sn_decoder_has_words(const sn_decoder *d);
@@ -90,6 +120,7 @@ typedef struct sn_decoder_stats {
   int64_t n_records;  /* trace records made */
   size_t records_live, records_peak; /* now; most at one time */
   size_t n_committed;                /* records that all paths share */
+  size_t links_live, links_peak;     /* of the lattice; now, at one time */
   size_t n_bytes;                    /* all memory of the decoder */
 } sn_decoder_stats;
 sn_decoder_stats sn_decoder_get_stats(const sn_decoder *d);

@@ -184,7 +184,12 @@ sn_status sni_search_init(sni_search *s, const sn_graph *g,
                    "decoder: acoustic scale %g (graph's lm-scale %g) is not a "
                    "positive number",
                    (double)opts->acoustic_scale, g->lm_scale);
+  if (!(opts->lattice_beam >= 0.0f))
+    return sn_fail(err, SN_EARG, "decoder: lattice beam %g is below 0",
+                   (double)opts->lattice_beam);
   s->beam = opts->beam < COST_LIMIT ? opts->beam : COST_LIMIT;
+  s->links.beam =
+      opts->lattice_beam < COST_LIMIT ? opts->lattice_beam : COST_LIMIT;
   const size_t n = (size_t)g->n_labels;
   s->label_pdf = sn_calloc(n, sizeof *s->label_pdf);
   s->label_loop = sn_calloc(n, sizeof *s->label_loop);
@@ -223,6 +228,7 @@ void sni_search_clear(sni_search *s) {
   sn_free(s->queue);
   sn_free(s->queue_now);
   sni_trace_clear(&s->trace);
+  sni_links_clear(&s->links);
   memset(s, 0, sizeof *s);
 }
 
@@ -230,7 +236,8 @@ size_t sni_search_bytes(const sni_search *s) {
   return sizeof *s + (size_t)s->graph->n_labels * 13 +
          s->cap *
              (2 * sizeof(sni_token) + sizeof(float) + 2 * sizeof(int32_t)) +
-         s->n_slots * sizeof(sni_slot) + sni_trace_bytes(&s->trace);
+         s->n_slots * sizeof(sni_slot) + sni_trace_bytes(&s->trace) +
+         sni_links_bytes(&s->links);
 }
 
 /* ---- Epsilon closure ---- */
@@ -322,6 +329,48 @@ static sn_status close_epsilons(sni_search *s, float cutoff, sn_err *err) {
   return SN_OK;
 }
 
+/* ---- Links, where lattices are wanted ---- */
+
+static inline bool wants_links(const sni_search *s) {
+  return s->links.beam > 0.0f;
+}
+
+/* The epsilon arcs between the tokens of the closed frame, whose costs are
+ * final now: so each is recorded once. */
+static sn_status link_epsilons(sni_search *s, float cutoff, sn_err *err) {
+  const sn_graph *const g = s->graph;
+  for (size_t i = 0; i < s->n_next; i++) {
+    const sni_token *const from = &s->next[i];
+    if (!(from->cost <= cutoff)) continue;
+    const uint32_t first = g->states[from->state].first_eps;
+    const uint32_t end = g->states[from->state + 1].first_eps;
+    if (first == end) continue;
+    SN_TRY(sni_links_reserve(&s->links, end - first, err));
+    for (uint32_t a = first; a < end; a++) {
+      const sn_graph_arc *const arc = &g->eps[a];
+      const float cost = from->cost + arc->cost;
+      if (!(cost <= cutoff)) continue;
+      const sni_slot *const slot = find_slot(s, arc->next);
+      SN_ASSERT(slot->serial >= s->first_serial);
+      const int32_t to = slot->serial - s->first_serial;
+      if (!(cost <= s->next[to].cost + s->links.beam)) continue;
+      sni_links_add(&s->links, (sni_link){.from = (int32_t)i,
+                                          .to = to,
+                                          .ali = -1,
+                                          .output = arc->output,
+                                          .graph = arc->cost,
+                                          .cost = cost});
+    }
+  }
+  return SN_OK;
+}
+
+static sn_status end_layer(sni_search *s, float cutoff, sn_err *err) {
+  SN_TRY(link_epsilons(s, cutoff, err));
+  return sni_links_end(&s->links, &s->next[0].cost, s->n_next,
+                       sizeof s->next[0], err);
+}
+
 /* ---- Frames ---- */
 
 sn_status sni_search_start(sni_search *s, sn_err *err) {
@@ -337,7 +386,10 @@ sn_status sni_search_start(sni_search *s, sn_err *err) {
   s->next[s->n_next++] =
       (sni_token){.state = g->start, .label = -1, .record = -1};
   s->bound = s->beam;
+  sni_links_reset(&s->links);
+  if (wants_links(s)) SN_TRY(sni_links_begin(&s->links, err));
   SN_TRY(close_epsilons(s, s->bound, err));
+  if (wants_links(s)) SN_TRY(end_layer(s, s->bound, err));
   sni_token *const t = s->cur;
   s->cur = s->next;
   s->next = t;
@@ -405,33 +457,44 @@ static float bound_from_best(const sni_search *s, const cut *c) {
   return least + c->beam < COST_LIMIT ? least + c->beam : COST_LIMIT;
 }
 
-/* Where a path of `cost` into `state` belongs: a new token or one to be
- * replaced; NULL: the one that is there is as good. Room must have been made.
- */
-static inline sni_token *place(sni_search *s, int32_t state, float cost) {
+/* Where a path into `state` belongs: its token, or a new one of infinite cost.
+ * Room must have been made. */
+static inline sni_token *place(sni_search *s, int32_t state) {
   sni_slot *const slot = find_slot(s, state);
-  if (slot->serial >= s->first_serial) {
-    sni_token *const t = &s->next[slot->serial - s->first_serial];
-    return cost < t->cost ? t : NULL;
-  }
+  if (slot->serial >= s->first_serial)
+    return &s->next[slot->serial - s->first_serial];
   slot->state = state;
   slot->serial = s->first_serial + (int32_t)s->n_next;
   sni_token *const t = &s->next[s->n_next++];
   t->state = state;
+  t->cost = INFINITY;
   t->record = -1;
   t->queued = 0;
   __builtin_prefetch(&s->graph->states[state]);
   return t;
 }
 
-/* Step 4. */
-static sn_status expand(sni_search *s, const cut *c, float bound, float *closed,
-                        sn_err *err) {
+/* Notes the way from cur[from] to `to`, unless it is so much worse than one
+ * that is known that it can never be within the lattice beam. */
+static inline void link_to(sni_search *s, const sni_token *to, sni_link link,
+                           int32_t label, const float *loglik) {
+  if (!(link.cost <= to->cost + s->links.beam)) return;
+  link.to = (int32_t)(to - s->next);
+  link.acoustic = -loglik[s->label_pdf[label]];
+  sni_links_add(&s->links, link);
+}
+
+/* Step 4. links_of: this frame's log-likelihoods where links are wanted, else
+ * NULL, which is known when this is compiled: a search without lattices has no
+ * test for it. */
+static inline __attribute__((always_inline)) sn_status expand_any(
+    sni_search *s, const cut *c, const float *links_of, sn_err *err) {
   const sn_graph *const g = s->graph;
   /* Records from here on belong to one token of `next` each: nobody has
    * followed its arcs yet, so a better path takes over its place. */
   const int32_t own = (int32_t)s->trace.live.n;
   const float *const ac = s->label_cost;
+  float bound = bound_from_best(s, c);
   for (size_t i = 0; i < s->n_cur; i++) {
     if (i + STATE_AHEAD < s->n_cur) {
       const sni_token *const later = &s->cur[i + STATE_AHEAD];
@@ -450,12 +513,21 @@ static sn_status expand(sni_search *s, const cut *c, float bound, float *closed,
     s->stats.n_tokens++;
     s->stats.n_arcs += end - first;
     SN_TRY(make_room(s, (size_t)(end - first) + 1, err));
+    if (links_of != NULL)
+      SN_TRY(sni_links_reserve(&s->links, (size_t)(end - first) + 1, err));
     if (from.label >= 0) {
       const float loop = s->label_loop[from.label];
       const float cost = from.cost + loop + ac[from.label];
       if (cost <= bound) {
-        sni_token *const t = place(s, from.state, cost);
-        if (t != NULL) {
+        sni_token *const t = place(s, from.state);
+        if (links_of != NULL)
+          link_to(s, t,
+                  (sni_link){.from = (int32_t)i,
+                             .ali = 2 * from.label + 1,
+                             .graph = loop,
+                             .cost = cost},
+                  from.label, links_of);
+        if (cost < t->cost) {
           t->cost = cost;
           t->graph = from.graph + loop;
           t->label = from.label;
@@ -468,8 +540,16 @@ static sn_status expand(sni_search *s, const cut *c, float bound, float *closed,
       const sn_graph_arc *const arc = &g->emit[a];
       const float cost = from.cost + arc->cost + ac[arc->label];
       if (!(cost <= bound)) continue;
-      sni_token *const t = place(s, arc->next, cost);
-      if (t == NULL) continue;
+      sni_token *const t = place(s, arc->next);
+      if (links_of != NULL)
+        link_to(s, t,
+                (sni_link){.from = (int32_t)i,
+                           .ali = 2 * arc->label,
+                           .output = arc->output,
+                           .graph = arc->cost,
+                           .cost = cost},
+                arc->label, links_of);
+      if (!(cost < t->cost)) continue;
       if (cost + c->beam < bound) bound = cost + c->beam;
       t->cost = cost;
       t->label = arc->label;
@@ -492,8 +572,18 @@ static sn_status expand(sni_search *s, const cut *c, float bound, float *closed,
       }
     }
   }
-  *closed = bound;
+  s->bound = bound;
   return SN_OK;
+}
+
+static sn_status expand(sni_search *s, const cut *c, sn_err *err) {
+  return expand_any(s, c, NULL, err);
+}
+
+static sn_status expand_with_links(sni_search *s, const cut *c,
+                                   const float *loglik, sn_err *err) {
+  SN_TRY(sni_links_begin(&s->links, err));
+  return expand_any(s, c, loglik, err);
 }
 
 sn_status sni_search_frame(sni_search *s, const float *loglik, sn_err *err) {
@@ -512,11 +602,12 @@ sn_status sni_search_frame(sni_search *s, const float *loglik, sn_err *err) {
   const float best = s->cur[c.best].cost;
   for (size_t l = 0; l < (size_t)s->graph->n_labels; l++)
     s->label_cost[l] = -s->opts.acoustic_scale * loglik[s->label_pdf[l]] - best;
-  const float bound = bound_from_best(s, &c);
-  SN_TRY(expand(s, &c, bound, &s->bound, err));
+  SN_TRY(wants_links(s) ? expand_with_links(s, &c, loglik, err)
+                        : expand(s, &c, err));
   s->frame++;
   s->offset += (double)best;
   SN_TRY(close_epsilons(s, s->bound, err));
+  if (wants_links(s)) SN_TRY(end_layer(s, s->bound, err));
   s->stats.n_frames++;
   s->stats.n_entered += (int64_t)s->n_next;
   sni_token *const t = s->cur;

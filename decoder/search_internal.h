@@ -10,6 +10,7 @@
 
 #include "base/status.h"
 #include "decoder/decoder.h"
+#include "decoder/links_internal.h"
 #include "decoder/trace_internal.h"
 #include "graphs/graph.h"
 #ifdef __cplusplus
@@ -58,6 +59,7 @@ typedef struct sni_search {
   double offset; /* what has been taken off every cost */
   int64_t frame; /* next frame to search */
   sni_trace trace;
+  sni_links links; /* empty where opts.lattice_beam is 0 */
   sn_decoder_stats stats;
 } sni_search;
 

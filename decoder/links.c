@@ -1,0 +1,299 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Recording and pruning of the lattice behind the search.
+ *
+ * Pruning. The slack of a link is how much worse its path is than the best
+ * path to where it leads: cost(link) - cost(node) >= 0. The extra of a node is
+ * the least sum of slacks on a way from it to the newest layer, where it is 0
+ * by definition (what comes behind is not known, so this is a lower bound):
+ *     extra(n) = min over links n -> m of slack + extra(m).
+ * A complete path through a link costs more than the best complete path by at
+ * least slack + extra: links where that is above the lattice beam are dropped,
+ * and nodes without links onwards. Only true losers go, so the lattice is
+ * exact whenever this is done.
+ *
+ * Every PRUNE_EVERY layers:
+ *   1. from the newest layer backwards the extras are computed anew, until a
+ *      layer comes whose extras stay bit for bit as they were: those before it
+ *      stay, too. Usually that is less than a second of audio away, as far as
+ *      the paths of the tokens that live have not yet come together;
+ *   2. from there forwards links and nodes slide down over those dropped.
+ * So the work per layer does not depend on the length of the audio, and what
+ * is kept of old layers is what the lattice will have of them.
+ *
+ * Epsilon links lie within a layer. Their order is not topological, so extras
+ * in a layer are repeated until nothing changes; mostly that is twice.
+ *
+ * Expected sizes: 28 bytes a link; some thousand links a frame in the newest
+ * layers, 10 to 50 in settled ones.
+ *
+ * Source: Povey et al. 2012, "Generating exact lattices in the WFST
+ * framework", section 4; the schedule is that of Kaldi's
+ * LatticeFasterDecoder. */
+#include "decoder/links_internal.h"
+
+#include <math.h>
+#include <string.h>
+
+#include "base/mem.h"
+
+#define PRUNE_EVERY 25
+
+void sni_links_reset(sni_links *x) {
+  x->nodes.n = x->links.n = x->layers.n = 0;
+  x->n_pruned = x->most_nodes = x->peak_links = 0;
+}
+
+void sni_links_clear(sni_links *x) {
+  SN_ARR_FREE(&x->nodes);
+  SN_ARR_FREE(&x->links);
+  SN_ARR_FREE(&x->layers);
+  SN_ARR_FREE(&x->extras);
+  SN_ARR_FREE(&x->renumber);
+}
+
+size_t sni_links_bytes(const sni_links *x) {
+  return x->nodes.cap * sizeof(sni_node) + x->links.cap * sizeof(sni_link) +
+         x->layers.cap * sizeof(sni_layer) + x->extras.cap * sizeof(float) +
+         x->renumber.cap * sizeof(int32_t);
+}
+
+sn_status sni_links_begin(sni_links *x, sn_err *err) {
+  const sni_layer layer = {x->nodes.n, x->links.n};
+  return SN_ARR_PUSH(&x->layers, layer, err);
+}
+
+sn_status sni_links_reserve(sni_links *x, size_t n, sn_err *err) {
+  return SN_ARR_RESERVE(&x->links, x->links.n + n, err);
+}
+
+/* ---- Layers ---- */
+
+static size_t first_node(const sni_links *x, size_t f) {
+  return f < x->layers.n ? x->layers.data[f].first_node : x->nodes.n;
+}
+
+static size_t first_link(const sni_links *x, size_t f) {
+  return f < x->layers.n ? x->layers.data[f].first_link : x->links.n;
+}
+
+static float slack_of(const sni_links *x, size_t f, const sni_link *l) {
+  const float slack =
+      l->cost - x->nodes.data[first_node(x, f) + (size_t)l->to].cost;
+  return slack > 0.0f ? slack : 0.0f;
+}
+
+/* Lowers extra[from] for the epsilon links of layer f (extra: of its nodes)
+ * until nothing changes. Slacks are not negative, so circles end it, too. */
+static void relax_epsilons(const sni_links *x, size_t f, float *extra) {
+  const size_t begin = first_link(x, f), end = first_link(x, f + 1);
+  for (bool changed = true; changed;) {
+    changed = false;
+    for (size_t i = end; i-- > begin;) {
+      const sni_link *const l = &x->links.data[i];
+      if (l->ali >= 0) break; /* epsilon links come last */
+      const float e = slack_of(x, f, l) + extra[l->to];
+      if (e < extra[l->from]) {
+        extra[l->from] = e;
+        changed = true;
+      }
+    }
+  }
+}
+
+/* Extras of layer f - 1 by the links into layer f. */
+static void relax_arcs(const sni_links *x, size_t f, const float *extra,
+                       float *before) {
+  const size_t end = first_link(x, f + 1);
+  for (size_t i = first_link(x, f); i < end; i++) {
+    const sni_link *const l = &x->links.data[i];
+    if (l->ali < 0) break;
+    const float e = slack_of(x, f, l) + extra[l->to];
+    if (e < before[l->from]) before[l->from] = e;
+  }
+}
+
+/* ---- Pruning as it goes ---- */
+
+/* Step 1 for one layer, the newest or one whose next layer is done. Returns
+ * whether any extra is another than before. scratch: [nodes of the layer] */
+static bool update_layer(sni_links *x, size_t f, float *scratch,
+                         const float *next) {
+  const size_t a = first_node(x, f), n = first_node(x, f + 1) - a;
+  const bool newest = f + 1 == x->layers.n;
+  for (size_t i = 0; i < n; i++) scratch[i] = newest ? 0.0f : INFINITY;
+  if (!newest) {
+    relax_arcs(x, f + 1, next, scratch);
+    relax_epsilons(x, f, scratch);
+  }
+  bool changed = false;
+  for (size_t i = 0; i < n; i++) {
+    if (!(scratch[i] <= x->beam)) scratch[i] = INFINITY;
+    sni_node *const node = &x->nodes.data[a + i];
+    changed |= node->extra < scratch[i] || node->extra > scratch[i];
+    node->extra = scratch[i];
+  }
+  return changed;
+}
+
+/* Step 2. Layers before `from` stay. */
+static sn_status slide(sni_links *x, size_t from, sn_err *err) {
+  const size_t most = x->most_nodes;
+  SN_TRY(SN_ARR_RESIZE(&x->renumber, 2 * most, err));
+  int32_t *before = x->renumber.data, *now = x->renumber.data + most;
+  size_t to_node = first_node(x, from), to_link = first_link(x, from);
+  if (from > 0) {
+    const size_t n = first_node(x, from) - first_node(x, from - 1);
+    for (size_t i = 0; i < n; i++) before[i] = (int32_t)i;
+  }
+  for (size_t f = from; f < x->layers.n; f++) {
+    const size_t a = first_node(x, f), n = first_node(x, f + 1) - a;
+    const size_t l = first_link(x, f), end = first_link(x, f + 1);
+    const bool newest = f + 1 == x->layers.n;
+    /* Links first: their slack wants the costs of nodes that have not moved. */
+    size_t kept = to_link;
+    for (size_t i = l; i < end; i++) {
+      const sni_link link = x->links.data[i];
+      const float e =
+          slack_of(x, f, &link) + x->nodes.data[a + (size_t)link.to].extra;
+      if (e <= x->beam) x->links.data[kept++] = link;
+    }
+    int32_t n_kept = 0;
+    for (size_t i = 0; i < n; i++) {
+      const sni_node node = x->nodes.data[a + i];
+      now[i] = -1;
+      if (!newest && !(node.extra <= x->beam)) continue;
+      now[i] = n_kept++;
+      x->nodes.data[to_node + (size_t)now[i]] = node;
+    }
+    for (size_t i = to_link; i < kept; i++) {
+      sni_link *const link = &x->links.data[i];
+      link->from = (link->ali >= 0 ? before : now)[link->from];
+      link->to = now[link->to];
+      SN_ASSERT(link->from >= 0 && link->to >= 0);
+    }
+    x->layers.data[f] = (sni_layer){to_node, to_link};
+    to_node += (size_t)n_kept;
+    to_link = kept;
+    int32_t *const t = before;
+    before = now;
+    now = t;
+  }
+  x->nodes.n = to_node;
+  x->links.n = to_link;
+  return SN_OK;
+}
+
+static sn_status prune(sni_links *x, sn_err *err) {
+  if (x->links.n > x->peak_links) x->peak_links = x->links.n;
+  SN_TRY(SN_ARR_RESIZE(&x->extras, 2 * x->most_nodes, err));
+  float *now = x->extras.data, *next = x->extras.data + x->most_nodes;
+  size_t f = x->layers.n;
+  while (f > 0) {
+    f--;
+    const bool changed = update_layer(x, f, now, next);
+    float *const t = now;
+    now = next;
+    next = t;
+    /* The layer that was the newest one last time, and those since, have never
+     * been pruned. */
+    if (!changed && f + 1 < x->n_pruned) break;
+  }
+  SN_TRY(slide(x, f, err));
+  x->n_pruned = x->layers.n;
+  return SN_OK;
+}
+
+sn_status sni_links_end(sni_links *x, const float *costs, size_t n,
+                        size_t stride_bytes, sn_err *err) {
+  SN_TRY(SN_ARR_RESERVE(&x->nodes, x->nodes.n + n, err));
+  const unsigned char *at = (const unsigned char *)costs;
+  for (size_t i = 0; i < n; i++, at += stride_bytes) {
+    float cost;
+    memcpy(&cost, at, sizeof cost);
+    x->nodes.data[x->nodes.n++] = (sni_node){cost, 0.0f};
+  }
+  if (n > x->most_nodes) x->most_nodes = n;
+  return x->layers.n >= x->n_pruned + PRUNE_EVERY ? prune(x, err) : SN_OK;
+}
+
+/* ---- The lattice ---- */
+
+/* Extras of all nodes with the costs of ending. */
+static void final_extras(const sni_links *x, const float *final_costs,
+                         float *extra) {
+  const size_t last = x->layers.n - 1;
+  const size_t a = first_node(x, last), n = first_node(x, last + 1) - a;
+  for (size_t i = 0; i < x->nodes.n; i++) extra[i] = INFINITY;
+  float best = INFINITY;
+  for (size_t i = 0; i < n; i++) {
+    const float total = x->nodes.data[a + i].cost + final_costs[i];
+    if (total < best) best = total;
+  }
+  if (!(best < INFINITY)) return;
+  for (size_t i = 0; i < n; i++)
+    extra[a + i] = x->nodes.data[a + i].cost + final_costs[i] - best;
+  for (size_t f = x->layers.n; f-- > 0;) {
+    float *const here = extra + first_node(x, f);
+    if (f < last) relax_arcs(x, f + 1, extra + first_node(x, f + 1), here);
+    relax_epsilons(x, f, here);
+  }
+}
+
+static sn_status add_layer(const sni_links *x, size_t f, const float *extra,
+                           const int32_t *ali_of, const int32_t *states,
+                           sn_lat_builder *b, sn_err *err) {
+  const size_t here = first_node(x, f);
+  const size_t before = f > 0 ? first_node(x, f - 1) : 0;
+  for (size_t i = first_link(x, f); i < first_link(x, f + 1); i++) {
+    const sni_link *const l = &x->links.data[i];
+    const bool is_eps = l->ali < 0;
+    const int32_t from = states[(is_eps ? here : before) + (size_t)l->from];
+    const int32_t to = states[here + (size_t)l->to];
+    if (from < 0 || to < 0) continue;
+    if (!(slack_of(x, f, l) + extra[here + (size_t)l->to] <= x->beam)) continue;
+    /* A loop that says nothing only adds to the cost. */
+    if (is_eps && from == to && l->output == 0) continue;
+    const int32_t ali = is_eps           ? -1
+                        : ali_of != NULL ? ali_of[l->ali]
+                                         : l->ali / 2;
+    SN_TRY(sn_lat_builder_arc(b, from, to, l->output, l->graph, l->acoustic,
+                              &ali, is_eps ? 0 : 1, err));
+  }
+  return SN_OK;
+}
+
+static sn_status build(const sni_links *x, const sni_links_finish *f,
+                       float *extra, int32_t *states, sn_lat_builder *b,
+                       sn_lat *out, sn_err *err) {
+  final_extras(x, f->final_costs, extra);
+  for (size_t i = 0; i < x->nodes.n; i++) {
+    states[i] = -1;
+    if (extra[i] <= x->beam) SN_TRY(sn_lat_builder_state(b, &states[i], err));
+  }
+  if (first_node(x, 1) == 0 || states[0] < 0) return SN_OK;
+  for (size_t k = 0; k < x->layers.n; k++)
+    SN_TRY(add_layer(x, k, extra, f->ali_of, states, b, err));
+  const size_t a = first_node(x, x->layers.n - 1);
+  for (size_t i = a; i < x->nodes.n; i++)
+    if (states[i] >= 0 && f->final_costs[i - a] < INFINITY)
+      SN_TRY(sn_lat_builder_final(b, states[i], f->final_costs[i - a], 0.0f,
+                                  NULL, 0, err));
+  return sn_lat_builder_take(b, states[0], out, err);
+}
+
+sn_status sni_links_lattice(const sni_links *x, const sni_links_finish *f,
+                            sn_lat *out, sn_err *err) {
+  memset(out, 0, sizeof *out);
+  if (x->layers.n == 0) return SN_OK;
+  sn_lat_builder *b = NULL;
+  SN_TRY(sn_lat_builder_create(&b, err));
+  float *const extra = sn_calloc(x->nodes.n, sizeof *extra);
+  int32_t *const states = sn_calloc(x->nodes.n, sizeof *states);
+  const sn_status s = extra == NULL || states == NULL
+                          ? sn_fail_nomem(err, "lattice")
+                          : build(x, f, extra, states, b, out, err);
+  sn_free(extra);
+  sn_free(states);
+  sn_lat_builder_destroy(b);
+  return s;
+}
