@@ -11,6 +11,11 @@
  * self-loop belongs to the graph state and is never stored as an arc. A state
  * that no emitting arc enters has label -1 and no self-loop.
  *
+ * A word is written on the first arc behind which no other can come, which may
+ * be as early as the last phone of the word before: the k-th word of a path is
+ * said in its k-th segment, and a segment begins where a label that is no
+ * filler begins a phone at position begin or single.
+ *
  * Costs are negative natural logarithms. The LM's are as they are; all others
  * (word penalty, silence, pronunciations, transitions) are divided by
  * lm_scale. A path's total is therefore
