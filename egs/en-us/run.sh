@@ -6,7 +6,7 @@
 #   Without recordings: the sentences and card commands of Debian's
 #   pocketsphinx-testdata, with word error rates.
 # environment: SENONE_MODELS  folder of models (default: the user's data folder)
-#              EN_US_NGRAMS   n-grams in the graph (default 1000000; 0: all)
+#              EN_US_NGRAMS   n-grams in the graph (default: all 3.7 million)
 set -euo pipefail
 top=$(cd "$(dirname "$0")/../.." && pwd)
 recordings=()
@@ -22,7 +22,7 @@ done
 "$top/scripts/build" release senone
 senone=$top/build/release/bin/senone
 export SENONE_MODELS=${SENONE_MODELS:-${XDG_DATA_HOME:-$HOME/.local/share}/senone/models}
-"$top/scripts/make-en-us" "$senone" "$SENONE_MODELS/en-us" "${EN_US_NGRAMS:-1000000}"
+"$top/scripts/make-en-us" "$senone" "$SENONE_MODELS/en-us" "${EN_US_NGRAMS:-0}"
 
 if [ ${#recordings[@]} -gt 0 ]; then
   exec "$senone" transcribe -m en-us --report -o kaldi "${recordings[@]}"
