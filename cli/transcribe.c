@@ -25,6 +25,7 @@ typedef struct done {
   int32_t n_channels;
   size_t n_words;
   bool no_path;
+  bool is_cut_off; /* no word, and no way to the graph's end */
 } done;
 
 typedef struct job {
@@ -149,6 +150,8 @@ static sn_status end_utterance(const job *j, senone_recognizer *r,
       senone_recognizer_take_result(r, &result, &e) != SENONE_OK)
     return sni_take_error(err, &e);
   d->no_path = (senone_result_flags(result) & SENONE_RESULT_NO_PATH) != 0;
+  d->is_cut_off = senone_result_n_words(result) == 0 &&
+                  (senone_result_flags(result) & SENONE_RESULT_INCOMPLETE) != 0;
   d->n_words = senone_result_n_words(result);
   d->audio_s = senone_result_end_s(result) - senone_result_begin_s(result);
   const sn_status s =
@@ -222,6 +225,11 @@ static void warn_of(job *j, const sni_item *item, const done *d) {
     sn_warn(log,
             "%s: no path survived the beam, so the result is empty; try a "
             "wider --beam",
+            item->path);
+  else if (d->is_cut_off)
+    sn_warn(log,
+            "%s: no path reached the end of what may be said, so the result "
+            "is empty; try a wider --beam or a larger --max-active",
             item->path);
   if (d->n_channels > 1 && j->channel == SN_CHANNEL_FIRST &&
       j->n_many_channels++ == 0)

@@ -47,7 +47,7 @@ count() { # LOG PRESET
   passed=$((passed + $(grep -cE ' +Passed +[0-9.]+ sec' "$log")))
   skipped=$((skipped + $(grep -cE '\*\*\*Skipped' "$log")))
   awk '/^ *Start +[0-9]+: / { n = $2; sub(":", "", n); name[n] = $3 }
-    /^[0-9]+: / && tolower($0) ~ /skip/ && !/test\(s\)/ {
+    /^[0-9]+: (\[  SKIPPED \]|[Ss][Kk][Ii][Pp][Pp][Ee][Dd]:?) / && !/test\(s\)/ {
       n = $1; sub(":", "", n); sub(/^[0-9]+: /, "")
       sub(/^\[  SKIPPED \] /, "skipped: "); sub(/^SKIPPED/, "skipped")
       if (!seen[n, $0]++) print name[n] ": " $0
