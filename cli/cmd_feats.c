@@ -271,7 +271,7 @@ static int run(sn_cli *cli) {
 const sn_command sn_cmd_feats = {
     .name = "feats",
     .synopsis = "[--option=value ...] -o SPEC FILE|DATA_DIR ...",
-    .summary = "Compute MFCC, filterbank, PLP or pitch features",
+    .summary = "compute MFCC, filterbank, PLP or pitch features",
     .description =
         "Each FILE is an utterance, named by its base name without ending; a "
         "DATA_DIR (Kaldi style: wav.scp, segments, utt2spk) brings many. "

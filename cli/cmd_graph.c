@@ -120,7 +120,7 @@ const sn_command sn_cmd_graph_build = {
         "--grammar or --words beside --lm to add phrases to a language model. "
         "docs/graph.md tells how costs are put together.",
     .example =
-        "senone graph build --model=build/en-us "
+        "senone graph build --model=en-us --lexicon=lexicon.db "
         "--grammar=/usr/share/pocketsphinx/test/data/cards/cards.gram "
         "-o cards.sng",
     .tables = {{build_table, sizeof(build_opts)},

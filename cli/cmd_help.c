@@ -87,7 +87,7 @@ static int run_help(sn_cli *cli) {
 const sn_command sn_cmd_help = {
     .name = "help",
     .synopsis = "[--as=text|man|bash] [COMMAND]",
-    .summary = "Explain the commands",
+    .summary = "explain the commands",
     .description =
         "Without a command, lists them all. The man pages and the completion "
         "script of bash and zsh come from the same tables as the texts.",

@@ -177,7 +177,9 @@ const sn_command sn_cmd_lexicon_check = {
         "lost-pronunciation (one of several has), not-in-lm (in the lexicon, "
         "but not wanted: a large dictionary has many). Status 1 when there "
         "are words of the first two kinds, with --strict also of the last.",
-    .example = "senone lexicon check --model=en-us --lm=lm.bin lexicon.db",
+    .example =
+        "senone lexicon check --model=en-us "
+        "--lm=/usr/share/pocketsphinx/model/en-us/en-us.lm.bin lexicon.db",
     .tables = {{check_table, sizeof(check_opts)}},
     .min_args = 1,
     .max_args = 1,

@@ -182,8 +182,11 @@ const sn_command sn_cmd_score = {
         "Utterances that HYP does not have count as deletions and are named. "
         "With HYP2 the two systems are compared on the same utterances.",
     .example =
-        "senone score --per-speaker ref.txt hyp.txt\n"
-        "senone score --sclite --alignment ref.trn hyp.trn",
+        "senone score /usr/share/pocketsphinx/test/data/librivox/transcription "
+        "/usr/share/pocketsphinx/test/data/librivox/test-lm.match\n"
+        "senone score --sclite --alignment "
+        "/usr/share/pocketsphinx/test/data/librivox/transcription "
+        "/usr/share/pocketsphinx/test/data/librivox/test-lm.match",
     .tables = {{score_table, sizeof(score_opts)}},
     .min_args = 2,
     .max_args = 3,

@@ -75,8 +75,12 @@ static sn_status add_wrapped(const char *text, size_t indent, sn_str *out,
 }
 
 sn_status sni_help_command(const sn_command *c, sn_str *out, sn_err *err) {
-  SN_TRY(sn_str_addf(out, err, "usage: senone %s %s\n\n%s.\n", c->name,
-                     c->synopsis, c->summary));
+  /* A summary begins small, for lists; here it is a sentence. */
+  const char first = c->summary[0] >= 'a' && c->summary[0] <= 'z'
+                         ? (char)(c->summary[0] - 'a' + 'A')
+                         : c->summary[0];
+  SN_TRY(sn_str_addf(out, err, "usage: senone %s %s\n\n%c%s.\n", c->name,
+                     c->synopsis, first, c->summary + 1));
   if (c->description != NULL) {
     SN_TRY(sn_str_adds(out, "\n", err));
     SN_TRY(add_wrapped(c->description, 0, out, err));
