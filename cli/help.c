@@ -198,7 +198,7 @@ sn_status sni_help_bash(sn_str *out, sn_err *err) {
                      "'autoload bashcompinit; bashcompinit'.\n"
                      "_senone() {\n"
                      "  local cur=${COMP_WORDS[COMP_CWORD]} words=\n"
-                     "  local one=${COMP_WORDS[1]} two=${COMP_WORDS[2]}\n"
+                     "  local one=${COMP_WORDS[1]-} two=${COMP_WORDS[2]-}\n"
                      "  if [ \"$COMP_CWORD\" = 1 ]; then\n    words=\"",
                      err));
   const char *last = "";

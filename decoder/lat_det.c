@@ -35,8 +35,7 @@
 #include "decoder/lat_paths.h"
 
 #define EMPTY (-1)
-#define COST_DELTA (1.0 / 1024) /* residual costs closer than this are equal \
-                                 */
+#define COST_DELTA (1.0 / 1024) /* closer residual costs are equal */
 
 const sn_opt sn_lat_det_opt_table[] = {
     {"lattice-beam", SN_OPT_DOUBLE, offsetof(sn_lat_det_opts, beam), 6, 0, 1000,

@@ -4,7 +4,12 @@
 #ifndef SN_TESTS_LAT_RANDOM_H
 #define SN_TESTS_LAT_RANDOM_H
 #include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
 #include <string.h>
+
+#include <cmocka.h>
 
 #include "base/mem.h"
 #include "base/rng.h"
