@@ -9,7 +9,9 @@
  *      the pair, and a second way to the pair must bring the same one;
  *   3. both or none of s and t are final; there the differences end at 0;
  *   4. s and t have arcs with the same words; those lead to the next pairs.
- * Each pair knows the one it came from, to tell the words of a difference. */
+ * Each pair knows the one it came from, to tell the words of a difference. One
+ * in costs is told when all pairs have been seen: then both lattices have the
+ * same words, and any way to the end makes an example. */
 #include "decoder/lat_ops.h"
 
 #include <math.h>
@@ -201,9 +203,17 @@ typedef struct pair {
   double graph, acoustic;
 } pair;
 
+/* Two ways to a pair that differ in their difference: the pair's own, and the
+ * one by `word` from `parent`. */
+typedef struct conflict {
+  bool found;
+  int32_t pair, parent, word;
+} conflict;
+
 typedef struct comparison {
   const sn_lat *a, *b;
   double tolerance;
+  conflict conflict; /* the first */
   SN_ARR(pair) pairs;
   int32_t *slots; /* [size], a power of two; 0: free, else pair + 1 */
   size_t size;
@@ -257,16 +267,6 @@ static sn_status words_from(comparison *c, const sn_lat *l, int32_t s,
   return SN_OK;
 }
 
-static sn_status differ_in_costs(comparison *c, int32_t parent, int32_t word,
-                                 int32_t state, double graph, double acoustic,
-                                 sn_err *err) {
-  c->out->kind = SN_LAT_COSTS;
-  c->out->graph = graph;
-  c->out->acoustic = acoustic;
-  SN_TRY(words_to(c, parent, word, err));
-  return words_from(c, c->a, state, err);
-}
-
 static bool within(const comparison *c, double graph, double acoustic) {
   return fabs(graph) <= c->tolerance && fabs(acoustic) <= c->tolerance;
 }
@@ -278,9 +278,10 @@ static sn_status reach(comparison *c, const pair *x, sn_err *err) {
   for (; c->slots[h] != 0; h = (h + 1) & (c->size - 1)) {
     const pair *const y = &c->pairs.data[c->slots[h] - 1];
     if (y->a != x->a || y->b != x->b) continue;
-    if (within(c, x->graph - y->graph, x->acoustic - y->acoustic)) return SN_OK;
-    return differ_in_costs(c, x->parent, x->word, x->a, x->graph - y->graph,
-                           x->acoustic - y->acoustic, err);
+    if (!c->conflict.found &&
+        !within(c, x->graph - y->graph, x->acoustic - y->acoustic))
+      c->conflict = (conflict){true, c->slots[h] - 1, x->parent, x->word};
+    return SN_OK;
   }
   if (c->pairs.n >= INT32_MAX / 2)
     return sn_fail(err, SN_ELIMIT, "comparison: too many pairs of states");
@@ -304,8 +305,9 @@ static sn_status compare_finals(comparison *c, int32_t at, sn_err *err) {
       x.graph + (double)s->final_graph - (double)t->final_graph;
   const double acoustic =
       x.acoustic + (double)s->final_acoustic - (double)t->final_acoustic;
-  if (within(c, graph, acoustic)) return SN_OK;
-  return differ_in_costs(c, at, 0, x.a, graph, acoustic, err);
+  if (!c->conflict.found && !within(c, graph, acoustic))
+    c->conflict = (conflict){true, at, -1, 0};
+  return SN_OK;
 }
 
 static sn_status only_in(comparison *c, bool first, int32_t at,
@@ -340,6 +342,37 @@ static sn_status compare_arcs(comparison *c, int32_t at, full_arcs *p,
   return SN_OK;
 }
 
+/* Adds the costs of c->out->words in a deterministic lattice that has them. */
+static void add_costs(const comparison *c, const sn_lat *l, double sign) {
+  int32_t at = 0;
+  for (size_t i = 0; i < c->out->words.n; i++) {
+    uint32_t k = l->states[at].first_arc;
+    while (l->arcs[k].word != c->out->words.data[i]) k++;
+    c->out->graph += sign * (double)l->arcs[k].graph;
+    c->out->acoustic += sign * (double)l->arcs[k].acoustic;
+    at = l->arcs[k].next;
+  }
+  c->out->graph += sign * (double)l->states[at].final_graph;
+  c->out->acoustic += sign * (double)l->states[at].final_acoustic;
+}
+
+/* Both lattices have the same words: of the two ways to the pair, at least one
+ * has different costs at the end. */
+static sn_status tell_conflict(comparison *c, sn_err *err) {
+  const conflict *const x = &c->conflict;
+  c->out->kind = SN_LAT_COSTS;
+  for (int way = x->parent < 0 ? 1 : 0; way < 2; way++) {
+    SN_TRY(way == 0 ? words_to(c, x->parent, x->word, err)
+                    : words_to(c, x->pair, 0, err));
+    SN_TRY(words_from(c, c->a, c->pairs.data[x->pair].a, err));
+    c->out->graph = c->out->acoustic = 0.0;
+    add_costs(c, c->a, 1.0);
+    add_costs(c, c->b, -1.0);
+    if (!within(c, c->out->graph, c->out->acoustic)) break;
+  }
+  return SN_OK;
+}
+
 static sn_status compare_all(comparison *c, sn_err *err) {
   full_arcs p = {0}, q = {0};
   const pair first = {0, 0, -1, 0, 0.0, 0.0};
@@ -352,6 +385,8 @@ static sn_status compare_all(comparison *c, sn_err *err) {
   }
   SN_ARR_FREE(&p);
   SN_ARR_FREE(&q);
+  if (s == SN_OK && c->out->kind == SN_LAT_SAME && c->conflict.found)
+    s = tell_conflict(c, err);
   return s;
 }
 

@@ -48,8 +48,9 @@ void sn_lat_diff_clear(sn_lat_diff *d);
  * graph and its acoustic cost (within `tolerance` each). Alignments and the way
  * in which sequences share states do not matter. A lattice that is not
  * deterministic is determinised first, under `scales`.
- * Finds one difference. Work: pairs of states that one word sequence leads to.
- * SN_ENOMEM; SN_ELIMIT: determinising goes beyond 10 million arcs. */
+ * Finds one difference; one in costs only where the words are the same. Work:
+ * pairs of states that one word sequence leads to. SN_ENOMEM; SN_ELIMIT:
+ * determinising goes beyond 10 million arcs. */
 SN_NODISCARD sn_status sn_lat_compare(const sn_lat *a, const sn_lat *b,
                                       const sn_lat_scales *scales,
                                       double tolerance, sn_lat_diff *out,
