@@ -14,9 +14,15 @@
  *      the cost of the cheapest and the common prefix of the strings go to the
  *      arc. If that subset is known, the arc leads there (first table).
  *   4. Else its epsilon closure (in order of raw states, each once) is made,
- *      keeping the elements that are final or have word arcs; if that set is
- *      known, the arc leads there (second table), else it is a new state, and
- *      its word arcs are grouped by word into new tasks.
+ *      keeping the elements that are final or have word arcs, and normalised
+ *      once more: what all of them owe up to the next word goes to the arc,
+ *      too. If that set is known, the arc leads there (second table), else it
+ *      is a new state, and its word arcs are grouped by word into new tasks.
+ *
+ * An element whose best complete path is more than the beam worse than that of
+ * the best of its subset is dropped: no arc to the subset can need it. (How
+ * much the subset itself is worse than the best path is left out of account,
+ * so that a subset is the same whoever leads to it.)
  *
  * Strings are nodes of a tree (parent, label), each made once: equal strings
  * are equal node numbers, and a label is added in constant time.
@@ -181,6 +187,7 @@ typedef struct subset {
   size_t first, n;
   uint32_t hash;
   int32_t result; /* state of the result */
+  elem owed;      /* initial subsets: what step 4 takes off (state unused) */
 } subset;
 
 typedef struct task {
@@ -252,8 +259,9 @@ static const subset *table_find(const work *w, const table *t, const elem *e,
   return NULL;
 }
 
-static sn_status table_add(work *w, table *t, const elem *e, size_t n,
-                           uint32_t hash, int32_t result, sn_err *err) {
+/* x: hash, result and owed. */
+static sn_status table_add(work *w, table *t, const elem *e, size_t n, subset x,
+                           sn_err *err) {
   if (2 * (t->subsets.n + 1) > t->size) {
     const size_t size = t->size > 0 ? 2 * t->size : 256;
     int32_t *const slots = sn_calloc(size, sizeof *slots);
@@ -267,11 +275,12 @@ static sn_status table_add(work *w, table *t, const elem *e, size_t n,
     t->slots = slots;
     t->size = size;
   }
-  const subset x = {w->elems.n, n, hash, result};
+  x.first = w->elems.n;
+  x.n = n;
   SN_TRY(SN_ARR_RESERVE(&w->elems, w->elems.n + n, err));
   if (n > 0) memcpy(w->elems.data + w->elems.n, e, n * sizeof *e);
   w->elems.n += n;
-  size_t h = hash & (t->size - 1);
+  size_t h = x.hash & (t->size - 1);
   while (t->slots[h] != 0) h = (h + 1) & (t->size - 1);
   SN_TRY(SN_ARR_PUSH(&t->subsets, x, err));
   t->slots[h] = (int32_t)t->subsets.n;
@@ -314,6 +323,14 @@ static task pop_task(work *w) {
 }
 
 /* ---- 4: closure ---- */
+
+/* What cost + beta may be of what comes from the elements e[0..n). */
+static double limit_of(const work *w, const elem *e, size_t n) {
+  double best = HUGE_VAL;
+  for (size_t i = 0; i < n; i++)
+    best = fmin(best, e[i].total + w->beta[e[i].state]);
+  return best + (w->cutoff - w->beta[0]);
+}
 
 static void heap_up(work *w, size_t i) {
   int32_t *const h = w->order.data;
@@ -363,11 +380,10 @@ static sn_status set_add(work *w, const elem *e, sn_err *err) {
 }
 
 /* Epsilon closure of e[0..n) into w->set, sorted by state, of which only the
- * elements remain that are final or have word arcs. limit: what cost + beta
- * may be. */
-static sn_status closure(work *w, const elem *e, size_t n, double limit,
-                         sn_err *err) {
+ * elements remain that are final or have word arcs. */
+static sn_status closure(work *w, const elem *e, size_t n, sn_err *err) {
   const sn_lat *const raw = w->raw;
+  const double limit = limit_of(w, e, n);
   SN_ARR(elem) kept = {0};
   sn_status s = SN_OK;
   w->set.n = w->order.n = 0;
@@ -490,7 +506,7 @@ static sn_status add_task(work *w, int32_t result, const reach *r, size_t n,
 static sn_status add_tasks(work *w, int32_t result, sn_err *err) {
   SN_ARR(reach) out = {0};
   sn_status s = SN_OK;
-  const double limit = w->cutoff - w->forward.data[result];
+  const double limit = limit_of(w, w->set.data, w->set.n);
   for (size_t i = 0; s == SN_OK && i < w->set.n; i++) {
     const elem x = w->set.data[i];
     const sn_lat_state *const from = &w->raw->states[x.state];
@@ -519,49 +535,63 @@ static sn_status add_tasks(work *w, int32_t result, sn_err *err) {
   return s;
 }
 
-/* The result's state for the normalised elements e[0..n), made if need be. */
+/* The result's state for the normalised elements e[0..n), made if need be.
+ * forward: cost of the path to them. *owed: what the arc that leads there has
+ * to pay besides; NULL: none leads there, this is the start. */
 static sn_status find_or_add(work *w, const elem *e, size_t n, double forward,
-                             int32_t *result, sn_err *err) {
-  const uint32_t hash = hash_set(e, n);
-  const subset *known = table_find(w, &w->initial, e, n, hash);
-  if (known != NULL) {
+                             int32_t *result, elem *owed, sn_err *err) {
+  subset x = {.hash = hash_set(e, n), .owed = {.string = EMPTY}};
+  const subset *known = table_find(w, &w->initial, e, n, x.hash);
+  if (known != NULL && owed != NULL) {
     *result = known->result;
+    *owed = known->owed;
     return SN_OK;
   }
-  SN_TRY(closure(w, e, n, w->cutoff - forward, err));
-  const uint32_t closed = hash_set(w->set.data, w->set.n);
-  known = table_find(w, &w->minimal, w->set.data, w->set.n, closed);
+  SN_TRY(closure(w, e, n, err));
+  if (owed != NULL) {
+    if (w->set.n > 0) SN_TRY(normalise(w, w->set.data, w->set.n, &x.owed, err));
+    *owed = x.owed;
+  }
+  subset y = {.hash = hash_set(w->set.data, w->set.n)};
+  known = table_find(w, &w->minimal, w->set.data, w->set.n, y.hash);
   if (known != NULL) {
-    *result = known->result;
-    return table_add(w, &w->initial, e, n, hash, known->result, err);
+    *result = x.result = known->result;
+    return table_add(w, &w->initial, e, n, x, err);
   }
   SN_TRY(sn_lat_builder_state(w->result, result, err));
-  SN_TRY(SN_ARR_PUSH(&w->forward, forward, err));
-  SN_TRY(table_add(w, &w->initial, e, n, hash, *result, err));
-  SN_TRY(
-      table_add(w, &w->minimal, w->set.data, w->set.n, closed, *result, err));
+  SN_TRY(SN_ARR_PUSH(&w->forward, forward + x.owed.total, err));
+  x.result = y.result = *result;
+  SN_TRY(table_add(w, &w->initial, e, n, x, err));
+  SN_TRY(table_add(w, &w->minimal, w->set.data, w->set.n, y, err));
   SN_TRY(add_final(w, *result, err));
   return add_tasks(w, *result, err);
 }
 
-static sn_status do_task(work *w, const task *t, sn_err *err) {
-  elem common;
+/* Step 3 and 4 for a task whose elements have been copied to e. */
+static sn_status add_arc(work *w, const task *t, elem *e, sn_err *err) {
+  elem common, owed;
   int32_t to = 0;
+  SN_TRY(normalise(w, e, t->n, &common, err));
+  SN_TRY(find_or_add(w, e, t->n, w->forward.data[t->from] + common.total, &to,
+                     &owed, err));
+  SN_TRY(spell(&w->text, owed.string, 0, err));
+  SN_TRY(append_all(&w->text, &common.string, w->text.scratch.data,
+                    w->text.scratch.n, err));
+  SN_TRY(spell(&w->text, common.string, 0, err));
+  return sn_lat_builder_arc(w->result, t->from, to, t->word,
+                            (float)(common.graph + owed.graph),
+                            (float)(common.acoustic + owed.acoustic),
+                            w->text.scratch.data, w->text.scratch.n, err);
+}
+
+static sn_status do_task(work *w, const task *t, sn_err *err) {
   SN_ARR(elem) e = {0};
   /* A copy: making a state adds to `pending`, which may move. */
   sn_status s = SN_ARR_RESIZE(&e, t->n, err);
   if (s == SN_OK) {
     memcpy(e.data, w->pending.data + t->first, t->n * sizeof *e.data);
-    s = normalise(w, e.data, e.n, &common, err);
+    s = add_arc(w, t, e.data, err);
   }
-  if (s == SN_OK)
-    s = find_or_add(w, e.data, e.n, w->forward.data[t->from] + common.total,
-                    &to, err);
-  if (s == SN_OK) s = spell(&w->text, common.string, 0, err);
-  if (s == SN_OK)
-    s = sn_lat_builder_arc(w->result, t->from, to, t->word, (float)common.graph,
-                           (float)common.acoustic, w->text.scratch.data,
-                           w->text.scratch.n, err);
   w->n_arcs++;
   SN_ARR_FREE(&e);
   return s;
@@ -605,7 +635,7 @@ sn_status sn_lat_determinize(const sn_lat *raw, const sn_lat_scales *scales,
     if (s == SN_OK) {
       sn_lat_backward(raw, &w.k, true, w.beta);
       w.cutoff = w.beta[0] + opts->beam + 1e-9 * fabs(w.beta[0]);
-      s = find_or_add(&w, &root, 1, 0.0, &start, err);
+      s = find_or_add(&w, &root, 1, 0.0, &start, NULL, err);
     }
     while (s == SN_OK && w.tasks.n > 0) {
       const task t = pop_task(&w);
