@@ -141,15 +141,14 @@ float sn_decoder_lattice_beam(const sn_decoder *d) {
   return d->search.links.beam;
 }
 
-sn_status sn_decoder_raw_lattice(sn_decoder *d, bool final,
-                                 const int32_t *ali_of, sn_lat *out,
-                                 sn_err *err) {
+static sn_status draw(sn_decoder *d, bool final, const int32_t *ali_of,
+                      const int32_t *mark_of, sn_lat *out, sn_err *err) {
   memset(out, 0, sizeof *out);
   const sni_search *const s = &d->search;
   if (!d->started)
     return sn_fail(err, SN_EARG,
                    "decoder: no lattice: it was not started, or it failed");
-  if (s->links.beam == 0.0f)
+  if (!(s->links.beam > 0.0f))
     return sn_fail(err, SN_EARG,
                    "decoder: no lattice: it was made with --lattice-beam=0");
   float unused;
@@ -161,28 +160,65 @@ sn_status sn_decoder_raw_lattice(sn_decoder *d, bool final,
     finals[i] = by_final ? s->graph->states[s->cur[i].state].final_cost : 0.0f;
     if (!(s->cur[i].cost <= s->bound)) finals[i] = INFINITY;
   }
-  const sni_links_finish f = {finals, ali_of};
+  const sni_links_finish f = {finals, ali_of, mark_of};
   const sn_status status = sni_links_lattice(&s->links, &f, out, err);
   sn_free(finals);
   return status;
 }
 
+sn_status sn_decoder_raw_lattice(sn_decoder *d, bool final,
+                                 const int32_t *ali_of, sn_lat *out,
+                                 sn_err *err) {
+  return draw(d, final, ali_of, NULL, out, err);
+}
+
+/* Determinisation in two steps, as Povey et al. 2012 propose in section 6: on
+ * words and phones first, which leaves of all the ways to lay a phone sequence
+ * along the frames only the best; then on words. What is left after the first
+ * step is small, so that the second one finds states to share that would
+ * otherwise differ in alignments that are on no best path. Both are exact, so
+ * the two are. */
+static sn_status determinize(const sn_decoder *d, sn_lat *marked,
+                             const sn_lat_det_opts *o, sn_lat *out,
+                             sn_lat_det_stats *stats, sn_err *err) {
+  const sn_lat_scales scales = sn_decoder_scales(d);
+  sn_lat phones;
+  sn_lat_det_stats first;
+  SN_TRY(sn_lat_determinize(marked, &scales, o, &phones, &first, err));
+  for (int32_t i = 0; i < phones.n_arcs; i++)
+    if (phones.arcs[i].word > d->search.graph->n_words) phones.arcs[i].word = 0;
+  const sn_status s = sn_lat_determinize(&phones, &scales, o, out, stats, err);
+  sn_lat_clear(&phones);
+  stats->n_elems += first.n_elems;
+  stats->n_subsets += first.n_subsets;
+  if (first.beam < stats->beam) stats->beam = first.beam;
+  return s;
+}
+
 sn_status sn_decoder_lattice(sn_decoder *d, bool final, const int32_t *ali_of,
                              const sn_lat_det_opts *opts, sn_lat *out,
                              sn_lat_det_stats *stats, sn_err *err) {
-  memset(out, 0, sizeof *out);
-  if (stats != NULL) memset(stats, 0, sizeof *stats);
+  const sn_graph *const g = d->search.graph;
+  sn_lat_det_stats unused;
   sn_lat_det_opts o;
+  sn_lat marked;
+  memset(out, 0, sizeof *out);
+  if (stats == NULL) stats = &unused;
+  memset(stats, 0, sizeof *stats);
   if (opts != NULL)
     o = *opts;
   else
     sn_opt_defaults(sn_lat_det_opt_table, &o);
   o.beam = (double)d->search.links.beam;
-  const sn_lat_scales scales = sn_decoder_scales(d);
-  sn_lat raw;
-  SN_TRY(sn_decoder_raw_lattice(d, final, ali_of, &raw, err));
-  const sn_status s = sn_lat_determinize(&raw, &scales, &o, out, stats, err);
-  sn_lat_clear(&raw);
+  int32_t *const marks = sn_calloc((size_t)g->n_labels, sizeof *marks);
+  if (marks == NULL) return sn_fail_nomem(err, "lattice");
+  /* Labels of words end at n_words. */
+  for (int32_t l = 0; l < g->n_labels; l++)
+    if (g->labels[l].is_entry) marks[l] = g->n_words + 1 + g->labels[l].phone;
+  sn_status s = draw(d, final, ali_of, marks, &marked, err);
+  sn_free(marks);
+  if (s == SN_OK) s = determinize(d, &marked, &o, out, stats, err);
+  sn_lat_clear(&marked);
   return s;
 }
 

@@ -239,25 +239,54 @@ static void final_extras(const sni_links *x, const float *final_costs,
   }
 }
 
-static sn_status add_layer(const sni_links *x, size_t f, const float *extra,
-                           const int32_t *ali_of, const int32_t *states,
-                           sn_lat_builder *b, sn_err *err) {
-  const size_t here = first_node(x, f);
-  const size_t before = f > 0 ? first_node(x, f - 1) : 0;
-  for (size_t i = first_link(x, f); i < first_link(x, f + 1); i++) {
+/* States of the lattice for nodes, and where they go. */
+typedef struct drawing {
+  const float *extra;    /* [nodes] */
+  const int32_t *states; /* [nodes] -1: none */
+  sn_lat_builder *b;
+} drawing;
+
+static sn_status add_link(const sni_link *l, const sni_links_finish *f,
+                          int32_t from, int32_t to, sn_lat_builder *b,
+                          sn_err *err) {
+  const bool is_eps = l->ali < 0;
+  const int32_t ali = is_eps              ? -1
+                      : f->ali_of != NULL ? f->ali_of[l->ali]
+                                          : l->ali / 2;
+  const bool enters = !is_eps && l->ali % 2 == 0;
+  const int32_t mark =
+      enters && f->mark_of != NULL ? f->mark_of[l->ali / 2] : 0;
+  int32_t word = l->output;
+  if (mark > 0 && word > 0) { /* one after the other */
+    int32_t between = 0;
+    SN_TRY(sn_lat_builder_state(b, &between, err));
+    SN_TRY(
+        sn_lat_builder_arc(b, from, between, word, 0.0f, 0.0f, NULL, 0, err));
+    from = between;
+    word = mark;
+  } else if (mark > 0) {
+    word = mark;
+  }
+  return sn_lat_builder_arc(b, from, to, word, l->graph, l->acoustic, &ali,
+                            is_eps ? 0 : 1, err);
+}
+
+static sn_status add_layer(const sni_links *x, size_t k,
+                           const sni_links_finish *f, const drawing *d,
+                           sn_err *err) {
+  const size_t here = first_node(x, k);
+  const size_t before = k > 0 ? first_node(x, k - 1) : 0;
+  for (size_t i = first_link(x, k); i < first_link(x, k + 1); i++) {
     const sni_link *const l = &x->links.data[i];
     const bool is_eps = l->ali < 0;
-    const int32_t from = states[(is_eps ? here : before) + (size_t)l->from];
-    const int32_t to = states[here + (size_t)l->to];
+    const int32_t from = d->states[(is_eps ? here : before) + (size_t)l->from];
+    const int32_t to = d->states[here + (size_t)l->to];
     if (from < 0 || to < 0) continue;
-    if (!(slack_of(x, f, l) + extra[here + (size_t)l->to] <= x->beam)) continue;
+    if (!(slack_of(x, k, l) + d->extra[here + (size_t)l->to] <= x->beam))
+      continue;
     /* A loop that says nothing only adds to the cost. */
     if (is_eps && from == to && l->output == 0) continue;
-    const int32_t ali = is_eps           ? -1
-                        : ali_of != NULL ? ali_of[l->ali]
-                                         : l->ali / 2;
-    SN_TRY(sn_lat_builder_arc(b, from, to, l->output, l->graph, l->acoustic,
-                              &ali, is_eps ? 0 : 1, err));
+    SN_TRY(add_link(l, f, from, to, d->b, err));
   }
   return SN_OK;
 }
@@ -271,8 +300,8 @@ static sn_status build(const sni_links *x, const sni_links_finish *f,
     if (extra[i] <= x->beam) SN_TRY(sn_lat_builder_state(b, &states[i], err));
   }
   if (first_node(x, 1) == 0 || states[0] < 0) return SN_OK;
-  for (size_t k = 0; k < x->layers.n; k++)
-    SN_TRY(add_layer(x, k, extra, f->ali_of, states, b, err));
+  const drawing d = {extra, states, b};
+  for (size_t k = 0; k < x->layers.n; k++) SN_TRY(add_layer(x, k, f, &d, err));
   const size_t a = first_node(x, x->layers.n - 1);
   for (size_t i = a; i < x->nodes.n; i++)
     if (states[i] >= 0 && f->final_costs[i - a] < INFINITY)

@@ -79,6 +79,9 @@ typedef struct sni_links_finish {
   const float *final_costs; /* [nodes of the newest layer]; +infinity: no end */
   const int32_t *ali_of;    /* [2 * labels] what stands in alignments; NULL:
                                the label */
+  const int32_t *mark_of;   /* [labels] word label that an arc gets besides
+                               its own when it enters the label (for phones);
+                               0: none; NULL: no marks at all */
 } sni_links_finish;
 
 /* The state-level lattice of all paths within the beam of the best one that
