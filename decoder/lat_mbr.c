@@ -94,7 +94,8 @@ static sn_status mbr_init(mbr *m, const sn_lat *l, const sn_lat_scales *k,
                           sn_err *err) {
   const int32_t n = l->n_states, end = n;
   size_t n_arcs = (size_t)l->n_arcs;
-  for (int32_t s = 0; s < n; s++) n_arcs += isfinite(l->states[s].final_graph);
+  for (int32_t s = 0; s < n; s++)
+    n_arcs += isfinite(l->states[s].final_graph) ? 1u : 0u;
   m->n_nodes = n + 1;
   m->first = sn_calloc((size_t)n + 2, sizeof *m->first);
   m->arcs = sn_calloc(n_arcs, sizeof *m->arcs);

@@ -138,8 +138,8 @@ static void test_transcripts_score_as_sphinx_lm_eval_says(void **state) {
       "<s> four queen of clubs </s>",
       "<s> six of hearts queen </s>",
       "<s> they are the ones who want to go to war </s>",
-      "<s> he was not an ill disposed young man unless to be rather cold "
-      "hearted and rather selfish is to be ill disposed </s>"};
+      ("<s> he was not an ill disposed young man unless to be rather cold "
+       "hearted and rather selfish is to be ill disposed </s>")};
   const char *const sentences = temp_path("transcripts.txt");
   FILE *const f = fopen(sentences, "w");
   for (size_t i = 0; i < sizeof lines / sizeof *lines; i++)
