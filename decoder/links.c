@@ -12,10 +12,11 @@
  * exact whenever this is done.
  *
  * Every PRUNE_EVERY layers:
- *   1. from the newest layer backwards the extras are computed anew, until a
- *      layer comes whose extras stay bit for bit as they were: those before it
- *      stay, too. Usually that is less than a second of audio away, as far as
- *      the paths of the tokens that live have not yet come together;
+ *   1. from the newest layer backwards the extras are computed anew, and the
+ *      links of a layer that stay are moved to its front, until a layer comes
+ *      whose extras stay bit for bit as they were: those before it stay, too.
+ *      Usually that is less than a second of audio away, as far as the paths
+ *      of the tokens that live have not yet come together;
  *   2. from there forwards links and nodes slide down over those dropped.
  * So the work per layer does not depend on the length of the audio, and what
  * is kept of old layers is what the lattice will have of them.
@@ -58,7 +59,7 @@ size_t sni_links_bytes(const sni_links *x) {
 }
 
 sn_status sni_links_begin(sni_links *x, sn_err *err) {
-  const sni_layer layer = {x->nodes.n, x->links.n};
+  const sni_layer layer = {x->nodes.n, x->links.n, 0};
   return SN_ARR_PUSH(&x->layers, layer, err);
 }
 
@@ -114,32 +115,52 @@ static void relax_arcs(const sni_links *x, size_t f, const float *extra,
 
 /* ---- Pruning as it goes ---- */
 
-/* Step 1 for one layer, the newest or one whose next layer is done. Returns
- * whether any extra is another than before. scratch: [nodes of the layer] */
-static bool update_layer(sni_links *x, size_t f, float *scratch,
-                         const float *next) {
+/* Makes extra[0..n) the extras of layer f: its arcs have been followed, unless
+ * it is the newest. Returns whether any is another than before. */
+static bool set_extras(sni_links *x, size_t f, float *extra) {
   const size_t a = first_node(x, f), n = first_node(x, f + 1) - a;
   const bool newest = f + 1 == x->layers.n;
-  for (size_t i = 0; i < n; i++) scratch[i] = newest ? 0.0f : INFINITY;
-  if (!newest) {
-    relax_arcs(x, f + 1, next, scratch);
-    relax_epsilons(x, f, scratch);
-  }
+  if (newest)
+    for (size_t i = 0; i < n; i++) extra[i] = 0.0f;
+  else
+    relax_epsilons(x, f, extra);
   bool changed = false;
   for (size_t i = 0; i < n; i++) {
-    if (!(scratch[i] <= x->beam)) scratch[i] = INFINITY;
+    if (!(extra[i] <= x->beam)) extra[i] = INFINITY;
     sni_node *const node = &x->nodes.data[a + i];
-    changed |= node->extra < scratch[i] || node->extra > scratch[i];
-    node->extra = scratch[i];
+    changed |= node->extra < extra[i] || node->extra > extra[i];
+    node->extra = extra[i];
   }
   return changed;
 }
 
-/* Step 2. Layers before `from` stay. */
-static sn_status slide(sni_links *x, size_t from, sn_err *err) {
-  const size_t most = x->most_nodes;
-  SN_TRY(SN_ARR_RESIZE(&x->renumber, 2 * most, err));
-  int32_t *before = x->renumber.data, *now = x->renumber.data + most;
+/* Keeps of layer f the links that its nodes' extras allow, and begins the
+ * extras of the layer before. Most links lead to nodes that have died. */
+static void drop_links(sni_links *x, size_t f, const float *extra,
+                       float *before) {
+  const sni_node *const nodes = x->nodes.data + first_node(x, f);
+  const size_t begin = first_link(x, f), end = first_link(x, f + 1);
+  if (f > 0) {
+    const size_t n = first_node(x, f) - first_node(x, f - 1);
+    for (size_t i = 0; i < n; i++) before[i] = INFINITY;
+  }
+  size_t kept = begin;
+  for (size_t i = begin; i < end; i++) {
+    const sni_link *const l = &x->links.data[i];
+    if (!(extra[l->to] < INFINITY)) continue;
+    const float slack = l->cost - nodes[l->to].cost;
+    const float e = (slack > 0.0f ? slack : 0.0f) + extra[l->to];
+    if (!(e <= x->beam)) continue;
+    if (l->ali >= 0 && e < before[l->from]) before[l->from] = e;
+    if (kept != i) x->links.data[kept] = *l;
+    kept++;
+  }
+  x->layers.data[f].n_kept = kept - begin;
+}
+
+/* Step 2. Layers before `from` stay. before, now: scratch for numbers of nodes,
+ * [most_nodes] each. */
+static void slide(sni_links *x, size_t from, int32_t *before, int32_t *now) {
   size_t to_node = first_node(x, from), to_link = first_link(x, from);
   if (from > 0) {
     const size_t n = first_node(x, from) - first_node(x, from - 1);
@@ -147,58 +168,49 @@ static sn_status slide(sni_links *x, size_t from, sn_err *err) {
   }
   for (size_t f = from; f < x->layers.n; f++) {
     const size_t a = first_node(x, f), n = first_node(x, f + 1) - a;
-    const size_t l = first_link(x, f), end = first_link(x, f + 1);
-    const bool newest = f + 1 == x->layers.n;
-    /* Links first: their slack wants the costs of nodes that have not moved. */
-    size_t kept = to_link;
-    for (size_t i = l; i < end; i++) {
-      const sni_link link = x->links.data[i];
-      const float e =
-          slack_of(x, f, &link) + x->nodes.data[a + (size_t)link.to].extra;
-      if (e <= x->beam) x->links.data[kept++] = link;
-    }
+    const size_t l = first_link(x, f), n_links = x->layers.data[f].n_kept;
+    x->layers.data[f] = (sni_layer){to_node, to_link, n_links};
     int32_t n_kept = 0;
     for (size_t i = 0; i < n; i++) {
       const sni_node node = x->nodes.data[a + i];
       now[i] = -1;
-      if (!newest && !(node.extra <= x->beam)) continue;
+      if (!(node.extra <= x->beam)) continue;
       now[i] = n_kept++;
-      x->nodes.data[to_node + (size_t)now[i]] = node;
+      x->nodes.data[to_node++] = node;
     }
-    for (size_t i = to_link; i < kept; i++) {
-      sni_link *const link = &x->links.data[i];
-      link->from = (link->ali >= 0 ? before : now)[link->from];
-      link->to = now[link->to];
-      SN_ASSERT(link->from >= 0 && link->to >= 0);
+    for (size_t i = 0; i < n_links; i++) {
+      sni_link link = x->links.data[l + i];
+      link.from = (link.ali >= 0 ? before : now)[link.from];
+      link.to = now[link.to];
+      SN_ASSERT(link.from >= 0 && link.to >= 0);
+      x->links.data[to_link++] = link;
     }
-    x->layers.data[f] = (sni_layer){to_node, to_link};
-    to_node += (size_t)n_kept;
-    to_link = kept;
     int32_t *const t = before;
     before = now;
     now = t;
   }
   x->nodes.n = to_node;
   x->links.n = to_link;
-  return SN_OK;
 }
 
 static sn_status prune(sni_links *x, sn_err *err) {
   if (x->links.n > x->peak_links) x->peak_links = x->links.n;
   SN_TRY(SN_ARR_RESIZE(&x->extras, 2 * x->most_nodes, err));
-  float *now = x->extras.data, *next = x->extras.data + x->most_nodes;
+  SN_TRY(SN_ARR_RESIZE(&x->renumber, 2 * x->most_nodes, err));
+  float *now = x->extras.data, *before = x->extras.data + x->most_nodes;
   size_t f = x->layers.n;
   while (f > 0) {
-    f--;
-    const bool changed = update_layer(x, f, now, next);
-    float *const t = now;
-    now = next;
-    next = t;
+    const bool changed = set_extras(x, f - 1, now);
     /* The layer that was the newest one last time, and those since, have never
      * been pruned. */
-    if (!changed && f + 1 < x->n_pruned) break;
+    if (!changed && f < x->n_pruned) break;
+    f--;
+    drop_links(x, f, now, before);
+    float *const t = now;
+    now = before;
+    before = t;
   }
-  SN_TRY(slide(x, f, err));
+  slide(x, f, x->renumber.data, x->renumber.data + x->most_nodes);
   x->n_pruned = x->layers.n;
   return SN_OK;
 }

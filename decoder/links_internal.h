@@ -38,6 +38,7 @@ typedef struct sni_node {
 
 typedef struct sni_layer {
   size_t first_node, first_link; /* they end where the next layer's begin */
+  size_t n_kept;                 /* scratch: links that pruning left */
 } sni_layer;
 
 typedef struct sni_links {
