@@ -2,8 +2,9 @@
 # SPDX-License-Identifier: Apache-2.0
 # Every test, from a bare Debian 12: installs what is needed, builds Release
 # and an ASan+UBSan build with warnings as errors, makes a small US-English
-# model, and runs the unit tests in both builds, the command tests, the style
-# checks and a few seconds of each fuzz target. What is skipped is named with
+# model, and runs the unit tests in both builds, those with threads under TSan
+# too, the command tests, the style checks and a few seconds of each fuzz
+# target. What is skipped is named with
 # its reason. The last line is 'N passed, N failed, N skipped'; exit status 1
 # if any failed.
 # usage: tests/run.sh [--fast]     --fast: no sanitizers, no fuzzing
@@ -57,10 +58,10 @@ count() { # LOG PRESET
     grep -E "^$number: " "$log" | tail -n 60
   done < <(sed -nE 's/^ *[0-9]+\/[0-9]+ Test +#([0-9]+): ([^ ]+) .*\*\*\*(Failed|Exception|Timeout|Not Run).*/\1 \2/p' "$log")
 }
-unit() { # PRESET
+unit() { # PRESET [CTEST_OPTION ...]
   local log=$top/build/ctest-$1.log
   say "Unit tests ($1)"
-  (cd "build/$1" && ctest -j"$(nproc)" -V --timeout 600) >"$log" 2>&1
+  (cd "build/$1" && ctest -j"$(nproc)" -V --timeout 600 "${@:2}") >"$log" 2>&1
   count "$log" "$1"
   grep -qE '^[0-9]+% tests passed' "$log" || bad "ctest ($1)"
 }
@@ -68,6 +69,12 @@ unit release
 if [ $fast = no ]; then
   say 'ASan and UBSan'
   if scripts/build asan; then unit asan; else bad 'asan build'; fi
+  say 'TSan, what has threads'
+  if scripts/build tsan base_test_pool api_test_api; then
+    unit tsan -R '^(base/test_pool|api/test_api)$'
+  else
+    bad 'tsan build'
+  fi
 fi
 
 # Programs that exit with 0, 77 (skipped; the last line says why) or else.
