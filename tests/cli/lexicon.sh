@@ -106,3 +106,25 @@ says 'checksum'
 python3 -c "import sqlite3; c = sqlite3.connect('other.db'); c.execute('CREATE TABLE t(x)'); c.commit()"
 run 1 "$senone" lexicon show other.db the
 says 'another program'
+
+# Round trips: what every text format writes reads as the same lexicon.
+printf "tomato T AH M EY T OW\ntomato(2) T AH M AA T OW\nthe DH AH\nit's IH T S\n" >trip.dict
+run 0 "$senone" lexicon import trip.db trip.dict
+for format in cmudict kaldi kaldi-prob tsv; do
+  run 0 "$senone" lexicon export --format=$format trip.db -o trip.$format
+  run 0 "$senone" lexicon import --format=$format $format.db trip.$format
+  run 0 "$senone" lexicon export $format.db
+  cmp out trip.dict || fail "$format: $(diff out trip.dict)"
+  run 0 "$senone" lexicon import auto-$format.db trip.$format
+  run 0 "$senone" lexicon export auto-$format.db
+  cmp out trip.dict || fail "$format by content: $(diff out trip.dict)"
+done
+run 0 "$senone" lexicon remove trip.db tomato
+run 0 "$senone" lexicon export trip.db
+[ "$(cut -d ' ' -f 1 out | tr '\n' ' ')" = "the it's " ] || fail "left: $(cat out)"
+if [ -e $sphinx/cmudict-en-us.dict ]; then
+  run 0 "$senone" lexicon import whole.db $sphinx/cmudict-en-us.dict
+  run 0 "$senone" lexicon export whole.db
+  [ "$(wc -l <out)" = "$(wc -l <$sphinx/cmudict-en-us.dict)" ] ||
+    fail "$(wc -l <out) pronunciations of en-us"
+fi

@@ -73,3 +73,24 @@ says "no speaker for utterance 'ann-2'"
 run 2 "$senone" score ref.trn
 run 2 "$senone" score --sclit ref.trn hyp.txt
 says 'sclite'
+
+# sclite's own counts: of the commands recognised above and of edge cases.
+if command -v sctk >/dev/null; then
+  printf 'a b c d (s-1)\nthe cat sat on the mat (s-2)\n(s-3)\none (t-1)\nx y x y x (t-2)\n' >ref.trn
+  printf 'a c d e (s-1)\ncat sat on a mat mat (s-2)\nextra (s-3)\n(t-1)\ny x x z y (t-2)\n' >hyp.trn
+  sctk sclite -r ref.trn trn -h hyp.trn trn -i rm -o sum stdout >sum 2>&1 || fail 'sclite'
+  # | Sum/Avg| utterances words | correct% sub% del% ins% err% ... |
+  run 0 "$senone" score --sclite --json ref.trn hyp.trn
+  python3 - <<'PY' || fail "not sclite's counts: $(cat sum)"
+import json, re
+wer = json.load(open('out'))['systems'][0]['wer']
+row = re.search(r'Sum/Avg\s*\|\s*(\d+)\s+(\d+)\s*\|\s*(.*?)\|', open('sum').read())
+n = int(row.group(2))
+share = [float(x) for x in row.group(3).split()]
+for name, percent in zip(('sub', 'del', 'ins'), share[1:4]):
+    assert abs(100 * wer[name] / n - percent) < 0.051, (name, wer, share)
+assert n == wer.get('words', n)
+PY
+else
+  echo 'skipped: counts of sclite: no sctk (package sctk)'
+fi
