@@ -37,7 +37,7 @@
 
 #include "base/mem.h"
 
-#define PRUNE_EVERY 25
+#define PRUNE_EVERY 50
 
 void sni_links_reset(sni_links *x) {
   x->nodes.n = x->links.n = x->layers.n = 0;

@@ -253,6 +253,7 @@ static sn_status follow_eps(sni_search *s, size_t i, size_t seen, float cutoff,
   const uint32_t first = g->states[state].first_eps;
   const uint32_t end = g->states[state + 1].first_eps;
   if (first == end) return SN_OK;
+  s->next[i].has_eps = 1;
   SN_TRY(make_room(s, end - first, err));
   const sni_token from = s->next[i];
   s->stats.n_eps += end - first;
@@ -267,7 +268,7 @@ static sn_status follow_eps(sni_search *s, size_t i, size_t seen, float cutoff,
       slot->state = arc->next;
       slot->serial = s->first_serial + (int32_t)to;
       s->next[to].state = arc->next;
-      s->next[to].queued = 0; /* its label: when its turn comes */
+      s->next[to].queued = s->next[to].has_eps = 0; /* label: in its turn */
     } else {
       to = (size_t)(slot->serial - s->first_serial);
       if (!(cost < s->next[to].cost)) continue;
@@ -341,10 +342,9 @@ static sn_status link_epsilons(sni_search *s, float cutoff, sn_err *err) {
   const sn_graph *const g = s->graph;
   for (size_t i = 0; i < s->n_next; i++) {
     const sni_token *const from = &s->next[i];
-    if (!(from->cost <= cutoff)) continue;
+    if (from->has_eps == 0) continue;
     const uint32_t first = g->states[from->state].first_eps;
     const uint32_t end = g->states[from->state + 1].first_eps;
-    if (first == end) continue;
     SN_TRY(sni_links_reserve(&s->links, end - first, err));
     for (uint32_t a = first; a < end; a++) {
       const sn_graph_arc *const arc = &g->eps[a];
@@ -469,7 +469,7 @@ static inline sni_token *place(sni_search *s, int32_t state) {
   t->state = state;
   t->cost = INFINITY;
   t->record = -1;
-  t->queued = 0;
+  t->queued = t->has_eps = 0;
   __builtin_prefetch(&s->graph->states[state]);
   return t;
 }
@@ -513,7 +513,7 @@ static inline __attribute__((always_inline)) sn_status expand_any(
     s->stats.n_tokens++;
     s->stats.n_arcs += end - first;
     SN_TRY(make_room(s, (size_t)(end - first) + 1, err));
-    if (links_of != NULL)
+    if (links_of != NULL && !sni_links_has_room(&s->links, end - first + 1))
       SN_TRY(sni_links_reserve(&s->links, (size_t)(end - first) + 1, err));
     if (from.label >= 0) {
       const float loop = s->label_loop[from.label];

@@ -19,12 +19,13 @@ extern "C" {
 
 /* The best path into one graph state. */
 typedef struct sni_token {
-  float cost;     /* of the path, relative to the search's offset */
-  float graph;    /* graph cost since the record */
-  int32_t state;  /* in the graph */
-  int32_t label;  /* of the state; -1: none, so no self-loop */
-  int32_t record; /* the last one of its path; -1: none */
-  int32_t queued; /* waits for another look at its epsilon arcs */
+  float cost;      /* of the path, relative to the search's offset */
+  float graph;     /* graph cost since the record */
+  int32_t state;   /* in the graph */
+  int32_t label;   /* of the state; -1: none, so no self-loop */
+  int32_t record;  /* the last one of its path; -1: none */
+  uint8_t queued;  /* waits for another look at its epsilon arcs */
+  uint8_t has_eps; /* has epsilon arcs that were followed */
 } sni_token;
 
 /* state -> token of the frame being made: open addressing over the active
