@@ -3,11 +3,13 @@
  * own writers; those that are text lie in tests/fuzz/corpus.
  * usage: fuzz_seeds DIR */
 #include "base/kaldi_io.h"
+#include "decoder/lat_io.h"
 #include "graphs/graph_writer.h"
 #include "lexicon/formats.h"
 #include "lexicon/store.h"
 #include "lm/ngram.h"
 #include "tests/am/am_support.h"
+#include "tests/graphs/openfst_bytes.h"
 
 static sn_err err;
 
@@ -202,6 +204,63 @@ static void audio_seeds(const char *dir) {
   }
 }
 
+/* Two ways to the end, in Kaldi's binary form and in ours. */
+static void lattice_seeds(const char *dir) {
+  static const int32_t ali[] = {1, 2, 3, 4};
+  const char *const paths[] = {in(target(dir, "lat_kaldi"), "binary"),
+                               in(target(dir, "lat_own"), "two")};
+  sn_lat_builder *b = NULL;
+  sn_lat_words *words = NULL;
+  sn_lat lat;
+  int32_t s[3], label;
+  check(sn_lat_builder_create(&b, &err));
+  for (int i = 0; i < 3; i++) check(sn_lat_builder_state(b, &s[i], &err));
+  check(sn_lat_builder_arc(b, s[0], s[1], 1, 0.5f, 9, ali, 2, &err));
+  check(sn_lat_builder_arc(b, s[0], s[1], 2, 0.75f, 8, ali + 1, 2, &err));
+  check(sn_lat_builder_arc(b, s[1], s[2], 1, 0.25f, 7, ali + 2, 1, &err));
+  check(sn_lat_builder_final(b, s[2], 0.125f, 0, ali + 3, 1, &err));
+  check(sn_lat_builder_take(b, s[0], &lat, &err));
+  sn_lat_builder_destroy(b);
+  check(sn_lat_words_create(&words, &err));
+  check(sn_lat_words_add(words, "yes", 3, &label, &err));
+  check(sn_lat_words_add(words, "no", 2, &label, &err));
+  for (int i = 0; i < 2; i++) {
+    char specifier[600];
+    sn_lat_writer *w = NULL;
+    (void)snprintf(specifier, sizeof specifier, "%s%s",
+                   i == 0 ? "ark:" : "lat:", paths[i]);
+    check(sn_lat_writer_open(specifier, &w, &err));
+    sn_lat_writer_words(w, words);
+    check(sn_lat_writer_meta(w, "frame-shift", "0.01", &err));
+    check(sn_lat_write(w, "u1", &lat, &err));
+    check(sn_lat_write(w, "u2", &lat, &err));
+    check(sn_lat_writer_commit(w, &err));
+    sn_lat_writer_destroy(w);
+  }
+  sn_lat_words_destroy(words);
+  sn_lat_clear(&lat);
+}
+
+/* A loop of two words over the transition ids of fuzz_openfst.c, in both
+ * types, with symbols and without. */
+static void openfst_seeds(const char *dir) {
+  static const fst_arc arcs[] = {{0, 2, 1, 0.5f, 1}, {0, 2, 2, 0.25f, 1},
+                                 {1, 3, 0, 0.1f, 1}, {1, 4, 0, 0.1f, 2},
+                                 {2, 5, 0, 0.2f, 2}, {2, 0, 0, 0.0f, 3},
+                                 {3, 6, 3, 1.0f, 0}};
+  static const float finals[] = {INFINITY, INFINITY, 0.75f, 0.0f};
+  const fst_shape shape = {finals, 4, 0, arcs, 7};
+  static const char *const names[] = {"vector", "const", "vector-symbols",
+                                      "const-aligned"};
+  for (int i = 0; i < 4; i++) {
+    const fst_bytes b = fst_write(&shape, i % 2 == 1, i < 2 ? 0 : 7);
+    FILE *const f = fopen(in(target(dir, "openfst"), names[i]), "wb");
+    if (f == NULL || fwrite(b.data, 1, b.n, f) != b.n || fclose(f) != 0)
+      exit(1);
+    free(b.data);
+  }
+}
+
 int main(int argc, char **argv) {
   if (argc != 2) return 2;
   (void)mkdir(argv[1], 0777);
@@ -211,6 +270,8 @@ int main(int argc, char **argv) {
   lexicon_seed(argv[1]);
   lm_seeds(argv[1]);
   graph_seed(argv[1]);
+  openfst_seeds(argv[1]);
+  lattice_seeds(argv[1]);
   audio_seeds(argv[1]);
   return 0;
 }
