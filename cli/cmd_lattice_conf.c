@@ -1,0 +1,208 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* senone lattice mbr, sausage, posteriors. */
+#include <math.h>
+
+#include "base/mem.h"
+#include "cli/cmd_lattice_internal.h"
+#include "decoder/lat_mbr.h"
+
+static int end(sn_cli *cli, sn_status s) {
+  return s == SN_OK ? sn_cli_finish(cli, SN_EXIT_OK) : sn_cli_fail(cli);
+}
+
+/* ---- mbr ---- */
+
+enum { FORM_RISK, FORM_TEXT, FORM_CTM };
+
+typedef struct mbr_opts {
+  int32_t output;
+  bool keep_best;
+} mbr_opts;
+
+static const sn_opt mbr_table[] = {
+    {"output", SN_OPT_ENUM, offsetof(mbr_opts, output), FORM_RISK, 0, 2,
+     "risk|text|ctm", "", "what to print for each utterance"},
+    {"keep-best", SN_OPT_BOOL, offsetof(mbr_opts, keep_best), 0, 0, 1, NULL, "",
+     "the words of the best path, with their posteriors"},
+    SN_OPT_END};
+
+/* Posterior of the place's word. */
+static double confidence(const sn_mbr *m, size_t word) {
+  const sn_sausage_bin *const b = &m->bins.data[m->bin_of.data[word]];
+  for (uint32_t i = 0; i < b->n; i++)
+    if (m->entries.data[b->first + i].word == m->words.data[word])
+      return m->entries.data[b->first + i].posterior;
+  return 0.0;
+}
+
+static void print_mbr_ctm(sn_cli *cli, const sni_lat_in *in, const char *key,
+                          const sn_mbr *m) {
+  char digits[16];
+  for (size_t i = 0; i < m->words.n; i++) {
+    const sn_sausage_bin *const b = &m->bins.data[m->bin_of.data[i]];
+    sn_cli_print(cli, "%s 1 %.2f %.2f %s %.3f\n", key, b->begin * in->frame_s,
+                 (b->end - b->begin) * in->frame_s,
+                 sni_lat_word(in, m->words.data[i], digits),
+                 fmin(confidence(m, i), 1.0));
+  }
+}
+
+static sn_status mbr_one(sn_cli *cli, void *user, const sni_lat_in *in,
+                         const char *key, sn_lat *lat) {
+  (void)user;
+  const mbr_opts *const o = cli->opts[1];
+  sn_mbr m;
+  SN_TRY(sn_lat_mbr(lat, &in->k, !o->keep_best, &m, &cli->err));
+  if (o->output == FORM_CTM) {
+    print_mbr_ctm(cli, in, key, &m);
+  } else {
+    if (o->output == FORM_RISK)
+      sn_cli_print(cli, "%s\t%.6g\t", key, m.risk);
+    else
+      sn_cli_print(cli, m.words.n > 0 ? "%s " : "%s", key);
+    sni_lat_print_words(cli, in, m.words.data, m.words.n);
+    sn_cli_print(cli, "\n");
+  }
+  sn_mbr_clear(&m);
+  return SN_OK;
+}
+
+static int run_mbr(sn_cli *cli) {
+  return end(cli, sni_lat_each(cli, mbr_one, NULL));
+}
+
+const sn_command sn_cmd_lattice_mbr = {
+    .name = "lattice mbr",
+    .synopsis = "[--output=text|ctm] IN",
+    .summary = "the words with the fewest expected errors",
+    .description =
+        "Minimum Bayes risk: prints utterance, expected number of errors and "
+        "words, TAB-separated; or 'utterance word ...' (text); or ctm with "
+        "times and the posterior of each word as its "
+        "confidence. " SNI_LAT_IN_HELP,
+    .example = "senone lattice mbr --output=ctm an4.lat",
+    .tables = {SNI_LAT_TABLE, {mbr_table, sizeof(mbr_opts)}},
+    .min_args = 1,
+    .max_args = 1,
+    .run = run_mbr};
+
+/* ---- sausage ---- */
+
+typedef struct sausage_opts {
+  double min_posterior;
+  bool gaps;
+} sausage_opts;
+
+static const sn_opt sausage_table[] = {
+    {"min-posterior", SN_OPT_DOUBLE, offsetof(sausage_opts, min_posterior), 0,
+     0, 1, NULL, "", "words below it are not printed"},
+    {"gaps", SN_OPT_BOOL, offsetof(sausage_opts, gaps), 0, 0, 1, NULL, "",
+     "print the places between words too"},
+    SN_OPT_END};
+
+static sn_status sausage_one(sn_cli *cli, void *user, const sni_lat_in *in,
+                             const char *key, sn_lat *lat) {
+  (void)user;
+  const sausage_opts *const o = cli->opts[1];
+  char digits[16];
+  sn_mbr m;
+  SN_TRY(sn_lat_mbr(lat, &in->k, true, &m, &cli->err));
+  /* The places of words are the odd ones. */
+  for (size_t i = o->gaps ? 0 : 1; i < m.bins.n; i += o->gaps ? 1 : 2) {
+    const sn_sausage_bin *const b = &m.bins.data[i];
+    sn_cli_print(cli, "%s\t%zu\t%.3f\t%.3f", key, i, b->begin * in->frame_s,
+                 b->end * in->frame_s);
+    for (uint32_t k = 0; k < b->n; k++) {
+      const sn_sausage_entry *const e = &m.entries.data[b->first + k];
+      if (e->posterior < o->min_posterior) continue;
+      sn_cli_print(cli, "\t%s %.4f",
+                   e->word == 0 ? "-" : sni_lat_word(in, e->word, digits),
+                   e->posterior);
+    }
+    sn_cli_print(cli, "\n");
+  }
+  sn_mbr_clear(&m);
+  return SN_OK;
+}
+
+static int run_sausage(sn_cli *cli) {
+  return end(cli, sni_lat_each(cli, sausage_one, NULL));
+}
+
+const sn_command sn_cmd_lattice_sausage = {
+    .name = "lattice sausage",
+    .synopsis = "[--min-posterior=P] [--gaps] IN",
+    .summary = "confusion networks: what may have been said at each place",
+    .description =
+        "Prints utterance, place, begin and end in seconds, and then 'word "
+        "posterior', likeliest first (- is nothing), TAB-separated. Odd "
+        "places are words, even ones the gaps between them. " SNI_LAT_IN_HELP,
+    .example = "senone lattice sausage --min-posterior=0.01 an4.lat",
+    .tables = {SNI_LAT_TABLE, {sausage_table, sizeof(sausage_opts)}},
+    .min_args = 1,
+    .max_args = 1,
+    .run = run_sausage};
+
+/* ---- posteriors ---- */
+
+typedef struct posterior_opts {
+  double min_posterior;
+} posterior_opts;
+
+static const sn_opt posterior_table[] = {
+    {"min-posterior", SN_OPT_DOUBLE, offsetof(posterior_opts, min_posterior),
+     0.001, 0, 1, NULL, "", "arcs below it are not printed"},
+    SN_OPT_END};
+
+static void print_posteriors(sn_cli *cli, const sni_lat_in *in, const char *key,
+                             const sn_lat *lat, const int32_t *frames,
+                             const double *posteriors) {
+  const posterior_opts *const o = cli->opts[1];
+  char digits[16];
+  for (int32_t s = 0; s < lat->n_states; s++)
+    for (uint32_t i = lat->states[s].first_arc;
+         i < lat->states[s + 1].first_arc; i++) {
+      const sn_lat_arc *const a = &lat->arcs[i];
+      if (posteriors[i] < o->min_posterior) continue;
+      sn_cli_print(cli, "%s\t%.3f\t%.3f\t%s\t%.6f\n", key,
+                   frames[s] * in->frame_s, frames[a->next] * in->frame_s,
+                   a->word == 0 ? "-" : sni_lat_word(in, a->word, digits),
+                   fmin(posteriors[i], 1.0));
+    }
+}
+
+static sn_status posteriors_one(sn_cli *cli, void *user, const sni_lat_in *in,
+                                const char *key, sn_lat *lat) {
+  (void)user;
+  double total;
+  int32_t n_frames;
+  int32_t *const frames = sn_calloc((size_t)lat->n_states, sizeof *frames);
+  double *const posteriors = sn_calloc((size_t)lat->n_arcs, sizeof *posteriors);
+  sn_status s =
+      frames && posteriors ? SN_OK : sn_fail_nomem(&cli->err, "posteriors");
+  if (s == SN_OK) s = sn_lat_times(lat, frames, &n_frames, &cli->err);
+  if (s == SN_OK)
+    s = sn_lat_posteriors(lat, &in->k, posteriors, NULL, &total, &cli->err);
+  if (s == SN_OK) print_posteriors(cli, in, key, lat, frames, posteriors);
+  sn_free(frames);
+  sn_free(posteriors);
+  return s;
+}
+
+static int run_posteriors(sn_cli *cli) {
+  return end(cli, sni_lat_each(cli, posteriors_one, NULL));
+}
+
+const sn_command sn_cmd_lattice_posteriors = {
+    .name = "lattice posteriors",
+    .synopsis = "[--min-posterior=P] IN",
+    .summary = "how likely each arc is, with its times",
+    .description =
+        "Prints utterance, begin and end in seconds, word (- is none) and "
+        "posterior probability of each arc, TAB-separated, by forward and "
+        "backward sums over all paths. " SNI_LAT_IN_HELP,
+    .example = "senone lattice posteriors --min-posterior=0.1 an4.lat",
+    .tables = {SNI_LAT_TABLE, {posterior_table, sizeof(posterior_opts)}},
+    .min_args = 1,
+    .max_args = 1,
+    .run = run_posteriors};
