@@ -329,8 +329,9 @@ static sn_status order_nodes(slf *x, sn_err *err) {
   if (x->implied) { /* nodes need no lines if they have no fields */
     if (n > 2 * x->links.n + 1)
       return sn_fail(err, SN_EFORMAT,
-                     "%s: N=%d nodes, but no line of a node and %zu links",
-                     sn_reader_name(x->r), x->n_nodes, x->links.n);
+                     "%s:%lld: N=%d nodes, but no line of a node and %zu links",
+                     sn_reader_name(x->r), (long long)sn_reader_line_no(x->r),
+                     x->n_nodes, x->links.n);
     for (int32_t i = 0; i < x->n_nodes; i++) {
       const node plain = {i, 0, -1, 0.0, 0};
       SN_TRY(SN_ARR_PUSH(&x->nodes, plain, err));
@@ -578,8 +579,8 @@ static sn_status read_all(slf *x, sn_lat *out, sn_err *err) {
     return sn_fail(err, SN_EFORMAT,
                    "%s:%lld: no lattice here: the line N=... L=... is missing",
                    sn_reader_name(x->r), (long long)sn_reader_line_no(x->r));
-  SN_TRY(order_nodes(x, err));
   SN_TRY(check_links(x, err));
+  SN_TRY(order_nodes(x, err));
   if (x->n_nodes == 0) return SN_OK;
   SN_TRY(check_acyclic(x, err));
   SN_TRY(find_terminal(x, true, &x->start, err));
