@@ -101,7 +101,7 @@ static sn_status decode(int k, sn_err *err) {
 static sn_status load_kaldis(int k, sn_err *err) {
   char path[800];
   sn_lat_reader *r = NULL;
-  path_of(path, "ark:", folders[k], "lat.ark");
+  path_of(path, "ark,t:", folders[k], "lat.txt");
   SN_TRY(sn_lat_reader_open(path, &r, err));
   for (int i = 0; i < N_UTTS; i++) {
     const char *key = NULL;
