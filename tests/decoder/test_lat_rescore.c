@@ -417,7 +417,7 @@ static void test_unigram_lattices_brought_to_the_trigram_say_what_it_said(
   const sn_lat_lm from = {flat, old_words.data, old_words.n};
   const sn_lat_lm to = {tg, new_words.data, new_words.n};
   sn_lat_reader *a = NULL, *b = NULL;
-  (void)snprintf(path, sizeof path, "ark:%s/lat.ark", root);
+  (void)snprintf(path, sizeof path, "ark,t:%s/lat.txt", root);
   must(sn_lat_reader_open(path, &a, &err), &err);
   (void)snprintf(path, sizeof path, "ark:%s/trigram/lat.ark", root);
   must(sn_lat_reader_open(path, &b, &err), &err);
