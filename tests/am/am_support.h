@@ -87,7 +87,7 @@ static inline void make_dir(char *path, size_t n) {
   assert_non_null(mkdtemp(path));
 }
 
-static inline void in_dir(char *path, size_t n, const char *dir,
+static inline void in_dir(char *restrict path, size_t n, const char *dir,
                           const char *file) {
   assert_true((size_t)snprintf(path, n, "%s/%s", dir, file) < n);
 }
