@@ -29,7 +29,7 @@ static sn_status load_all(sn_cli *cli, const char *specifier,
   for (;;) {
     const char *key;
     sn_lat lat;
-    int32_t id;
+    int32_t id = -1;
     SN_TRY(sni_lat_next(cli, &out->in, &key, &lat));
     if (key == NULL) return SN_OK;
     sn_status s = SN_ARR_RESERVE(&out->lats, out->lats.n + 1, &cli->err);

@@ -159,7 +159,7 @@ static sn_status raw_take(const raw_lat *x, int32_t start, sn_lat *out,
     s = sn_lat_builder_state(b, &id, err);
   for (size_t i = 0; s == SN_OK && i < x->arcs.n; i++) {
     const raw_arc *const a = &x->arcs.data[i];
-    const int32_t *const ali = x->ali.data + a->first_ali;
+    const int32_t *const ali = a->n_ali > 0 ? x->ali.data + a->first_ali : NULL;
     s = a->to < 0 ? sn_lat_builder_final(b, a->from, a->graph, a->acoustic, ali,
                                          a->n_ali, err)
                   : sn_lat_builder_arc(b, a->from, a->to, a->word, a->graph,

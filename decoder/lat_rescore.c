@@ -89,7 +89,7 @@ static uint64_t mix(uint64_t h, uint64_t x) {
 }
 
 static void no_histories(histories *h) {
-  for (int i = 0; i < SN_NGRAM_MAX_ORDER; i++) h->cost[i] = INFINITY;
+  for (int i = 0; i < SN_NGRAM_MAX_ORDER; i++) h->cost[i] = HUGE_VAL;
 }
 
 static bool is_empty(const histories *h) {
@@ -115,18 +115,18 @@ static bool has_successors(const sn_ngram *lm, sn_ngram_state s) {
  * implies and that have successors (the others can but back off). */
 static void close_histories(const sn_ngram *lm, histories *h, histories *kept) {
   double implied[SN_NGRAM_MAX_ORDER];
-  for (int i = 0; i < SN_NGRAM_MAX_ORDER; i++) implied[i] = INFINITY;
+  for (int i = 0; i < SN_NGRAM_MAX_ORDER; i++) implied[i] = HUGE_VAL;
   if (kept != NULL) *kept = *h;
   for (int32_t level = SN_NGRAM_MAX_ORDER - 1; level >= 0; level--) {
     bool own = kept != NULL && kept->cost[level] < implied[level] - TIE;
-    if (kept != NULL && !own) kept->cost[level] = INFINITY;
+    if (kept != NULL && !own) kept->cost[level] = HUGE_VAL;
     if (isinf(h->cost[level]) || level == 0) continue;
     const sn_ngram_state from = {level, h->node[level]};
     const sn_ngram_state to = sn_ngram_backoff_state(lm, from);
     const double cost =
         h->cost[level] - sn_ngram_node_backoff(lm, level, from.node);
     if (own && !has_successors(lm, from)) {
-      kept->cost[level] = INFINITY;
+      kept->cost[level] = HUGE_VAL;
       add_history(kept, to, cost);
     } else {
       implied[to.level] = fmin(implied[to.level], cost);
@@ -171,7 +171,7 @@ static sn_status intern(old_model *m, const histories *h, int32_t *id,
                         double *least, sn_err *err) {
   set_entry e[SN_NGRAM_MAX_ORDER];
   size_t n = 0;
-  *least = INFINITY;
+  *least = HUGE_VAL;
   for (int32_t level = 0; level < SN_NGRAM_MAX_ORDER; level++)
     *least = fmin(*least, h->cost[level]);
   if (isinf(*least)) *least = 0.0;
@@ -264,7 +264,7 @@ static double old_end(const old_model *m, int32_t id) {
   const int32_t eos = m->use->lm != NULL ? sn_ngram_eos(m->use->lm) : -1;
   if (eos < 0) return 0.0;
   histories from, next;
-  double least = INFINITY;
+  double least = HUGE_VAL;
   expand_set(m, id, &from);
   advance_set(m, &from, eos, &next);
   for (int i = 0; i < SN_NGRAM_MAX_ORDER; i++)

@@ -147,7 +147,7 @@ static sn_status get_cost(const slf *x, sn_span name, double *out,
   double v = 0.0;
   const sn_span text = {sn_str_get(&x->value), x->value.n};
   if (x->base > 0.0 && (sn_span_eq(text, "-inf") || sn_span_eq(text, "-Inf"))) {
-    *out = INFINITY;
+    *out = HUGE_VAL;
     return SN_OK;
   }
   SN_TRY(get_number(x, name, &v, err));
