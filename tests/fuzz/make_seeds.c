@@ -22,8 +22,10 @@ static void check(sn_status s) {
 static const char *in(const char *dir, const char *name) {
   static char path[4][512];
   static int turn;
+  char whole[sizeof path[0]]; /* dir may itself lie in path */
   turn = (turn + 1) % 4;
-  in_dir(path[turn], sizeof path[turn], dir, name);
+  in_dir(whole, sizeof whole, dir, name);
+  memcpy(path[turn], whole, sizeof whole);
   return path[turn];
 }
 
