@@ -57,3 +57,9 @@ says 'narrow.wav.*8000'
 run 1 "$senone" transcribe -m en-us -o kaldi "$good" nothing.wav "$good"
 says '2 ok, 1 failed'
 [ "$(wc -l <out)" = 2 ] || fail "two results expected"
+
+# Two recordings of one name would overwrite each other in --output-dir.
+mkdir a b && cp "$good" a/x.wav && cp "$good" b/x.wav
+run 1 "$senone" transcribe -m en-us --output-dir=out.d a/x.wav b/x.wav
+says "a/x.wav and b/x.wav.*'x'"
+absent out.d
