@@ -3,6 +3,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 
 #include "base/str.h"
 #include "cli/cli_internal.h"
@@ -18,18 +19,43 @@ const sn_command *const sni_commands[] = {
 #undef SN_COMMAND
     NULL};
 
-/* The one place where a signal meets the work: cli/ only. */
+/* The one place where a signal meets the work: cli/ only. The first one asks
+ * the work to stop. A second one ends the process, unless it comes so soon that
+ * it is the same wish: timeout(1), for one, signals its child and then the
+ * child's group. */
 static sn_log *volatile interrupted_log;
+static volatile sig_atomic_t interrupted;
+static volatile double interrupted_at_s; /* of a clock that never jumps */
+#define SAME_WISH_S 0.5
+
+/* signal() would do here what System V did: reset to the default at once. */
+static void handle(int sig, void (*handler)(int)) {
+  struct sigaction a;
+  memset(&a, 0, sizeof a);
+  a.sa_handler = handler;
+  (void)sigemptyset(&a.sa_mask);
+  a.sa_flags = SA_RESTART; /* stdio does not know EINTR */
+  (void)sigaction(sig, &a, NULL);
+}
 
 static void on_signal(int sig) {
+  struct timespec now = {0, 0};
+  (void)clock_gettime(CLOCK_MONOTONIC, &now); /* async-signal-safe */
+  const double now_s = (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
+  if (interrupted && now_s - interrupted_at_s > SAME_WISH_S) {
+    handle(sig, SIG_DFL);
+    (void)raise(sig);
+    return;
+  }
+  if (!interrupted) interrupted_at_s = now_s;
+  interrupted = 1;
   if (interrupted_log != NULL) sn_log_cancel(interrupted_log);
-  (void)signal(sig, SIG_DFL); /* the second one ends the process */
 }
 
 void sni_cli_on_interrupt(sn_log *log) {
   interrupted_log = log;
-  (void)signal(SIGINT, log != NULL ? on_signal : SIG_DFL);
-  (void)signal(SIGTERM, log != NULL ? on_signal : SIG_DFL);
+  handle(SIGINT, log != NULL ? on_signal : SIG_DFL);
+  handle(SIGTERM, log != NULL ? on_signal : SIG_DFL);
 }
 
 static int print_list(FILE *to, int status) {
