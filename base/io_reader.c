@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Byte sources: files, stdin, memory, each plain or packed with gzip.
+/* Byte sources: files, stdin, memory, each plain or packed with gzip or
+ * zstd.
  *
- *   raw bytes (file or memory) --[inflate, if gzip]--> window p[0..n) --> calls
+ *   raw bytes (file or memory) --[unpacked]--> window p[0..n) --> calls
  *
  * For a plain source the window lies over the raw bytes themselves. A line is
  * given in place where it lies whole in a buffer of ours (its "\n" becomes the
@@ -35,8 +36,10 @@ struct sn_reader {
   const unsigned char *whole; /* of memory: for seeking */
   size_t n_whole;
 
-  bool is_packed, in_member;
+  bool is_packed; /* either way */
+  bool in_member; /* of gzip */
   z_stream z;
+  sni_unzstd *zstd;        /* NULL: gzip */
   unsigned char *unpacked; /* buffer */
 
   const unsigned char *p; /* the window */
@@ -79,22 +82,32 @@ static sn_status fill_raw(sn_reader *r, sn_err *err) {
   return SN_OK;
 }
 
-/* The first raw bytes, two at least where there are two, decide. */
-static sn_status notice_gzip(sn_reader *r, sn_err *err) {
+#define N_MAGIC 4u /* bytes that tell the kinds apart */
+
+/* The first raw bytes, four at least where there are four, decide. */
+static sn_status notice_packing(sn_reader *r, sn_err *err) {
   SN_TRY(fill_raw(r, err));
-  while (r->fd >= 0 && r->n_raw == 1) { /* a pipe may give one byte at first */
-    ssize_t got = 0;
+  while (r->fd >= 0 && r->n_raw > 0 && r->n_raw < N_MAGIC) {
+    ssize_t got = 0; /* a pipe may give few bytes at first */
     do {
-      got = read(r->fd, r->raw_buffer + 1, BUFFER_BYTES - 1);
+      got = read(r->fd, r->raw_buffer + r->n_raw, BUFFER_BYTES - r->n_raw);
     } while (got < 0 && errno == EINTR);
     if (got < 0) return sn_fail_errno(err, errno, "cannot read '%s'", r->name);
     if (got == 0) break;
     r->n_raw += (size_t)got;
     r->raw_end_offset += got;
   }
-  if (r->n_raw < 2 || r->raw[0] != 0x1F || r->raw[1] != 0x8B) return SN_OK;
+  const bool is_gzip = r->n_raw >= 2 && r->raw[0] == 0x1F && r->raw[1] == 0x8B;
+  const bool is_zstd =
+      r->n_raw >= N_MAGIC && memcmp(r->raw, "\x28\xB5\x2F\xFD", N_MAGIC) == 0;
+  if (!is_gzip && !is_zstd) return SN_OK;
   r->unpacked = sn_realloc(NULL, BUFFER_BYTES, 1);
   if (r->unpacked == NULL) return sn_fail_nomem(err, r->name);
+  if (is_zstd) {
+    SN_TRY(sni_unzstd_create(r->name, &r->zstd, err));
+    r->is_packed = true;
+    return SN_OK;
+  }
   r->z.zalloc = sni_zlib_alloc;
   r->z.zfree = sni_zlib_free;
   if (inflateInit2(&r->z, 15 + 16) != Z_OK) return sn_fail_nomem(err, r->name);
@@ -157,6 +170,45 @@ static sn_status inflate_some(sn_reader *r, sn_err *err) {
   }
 }
 
+static sn_status fail_cut(const sn_reader *r, const char *kind, sn_err *err) {
+  return sn_fail(err, SN_EFORMAT,
+                 "'%s': the %s data are cut short: the packed file ends at "
+                 "byte %lld (%lld bytes unpacked); make or fetch it again",
+                 r->name, kind, (long long)raw_offset(r), (long long)r->offset);
+}
+
+/* Fills r->unpacked; *n == 0: the end. */
+static sn_status fill_gzip(sn_reader *r, size_t *n, sn_err *err) {
+  r->z.next_out = r->unpacked;
+  r->z.avail_out = (unsigned)BUFFER_BYTES;
+  bool end = false;
+  while (!end && r->z.avail_out == BUFFER_BYTES) {
+    if (!r->in_member) {
+      SN_TRY(next_member(r, &end, err));
+      continue;
+    }
+    SN_TRY(fill_raw(r, err));
+    if (r->n_raw == 0) return fail_cut(r, "gzip", err);
+    SN_TRY(inflate_some(r, err));
+  }
+  *n = BUFFER_BYTES - r->z.avail_out;
+  return SN_OK;
+}
+
+static sn_status fill_zstd(sn_reader *r, size_t *n, sn_err *err) {
+  for (*n = 0; *n == 0;) {
+    SN_TRY(fill_raw(r, err));
+    if (r->n_raw == 0 && !sni_unzstd_in_frame(r->zstd)) return SN_OK;
+    sni_unzstd_io io = {r->raw, r->n_raw, r->unpacked, BUFFER_BYTES};
+    SN_TRY(sni_unzstd_some(r->zstd, &io, r->name, err));
+    if (r->n_raw == 0 && io.n_out == 0) return fail_cut(r, "zstd", err);
+    r->raw += io.n_in;
+    r->n_raw -= io.n_in;
+    *n = io.n_out;
+  }
+  return SN_OK;
+}
+
 /* n == 0 afterwards: the end. */
 static sn_status fill(sn_reader *r, sn_err *err) {
   if (r->n > 0) return SN_OK;
@@ -167,25 +219,10 @@ static sn_status fill(sn_reader *r, sn_err *err) {
     r->n_raw = 0;
     return SN_OK;
   }
-  r->z.next_out = r->unpacked;
-  r->z.avail_out = (unsigned)BUFFER_BYTES;
-  bool end = false;
-  while (!end && r->z.avail_out == BUFFER_BYTES) {
-    if (!r->in_member) {
-      SN_TRY(next_member(r, &end, err));
-      continue;
-    }
-    SN_TRY(fill_raw(r, err));
-    if (r->n_raw == 0)
-      return sn_fail(err, SN_EFORMAT,
-                     "'%s': the gzip data are cut short: the packed file ends "
-                     "at byte %lld (%lld bytes unpacked); make or fetch it "
-                     "again",
-                     r->name, (long long)raw_offset(r), (long long)r->offset);
-    SN_TRY(inflate_some(r, err));
-  }
+  size_t n = 0;
+  SN_TRY(r->zstd != NULL ? fill_zstd(r, &n, err) : fill_gzip(r, &n, err));
   r->p = r->unpacked;
-  r->n = BUFFER_BYTES - r->z.avail_out;
+  r->n = n;
   return SN_OK;
 }
 
@@ -228,7 +265,7 @@ sn_status sn_reader_open(const char *path, sn_reader **out, sn_err *err) {
   sn_reader *r = NULL;
   SN_TRY(reader_new(strcmp(path, "-") == 0 ? "standard input" : path, &r, err));
   sn_status s = open_file(r, path, err);
-  if (s == SN_OK) s = notice_gzip(r, err);
+  if (s == SN_OK) s = notice_packing(r, err);
   if (s != SN_OK) {
     sn_reader_destroy(r);
     return s;
@@ -245,7 +282,7 @@ sn_status sn_reader_memory(const void *data, size_t n, const char *name,
   r->raw = r->whole = data;
   r->n_raw = r->n_whole = n;
   r->raw_end_offset = (int64_t)n;
-  const sn_status s = notice_gzip(r, err);
+  const sn_status s = notice_packing(r, err);
   if (s != SN_OK) {
     sn_reader_destroy(r);
     return s;
@@ -256,7 +293,8 @@ sn_status sn_reader_memory(const void *data, size_t n, const char *name,
 
 void sn_reader_destroy(sn_reader *r) {
   if (r == NULL) return;
-  if (r->is_packed) (void)inflateEnd(&r->z);
+  if (r->is_packed && r->zstd == NULL) (void)inflateEnd(&r->z);
+  sni_unzstd_destroy(r->zstd);
   if (r->owns_fd) (void)close(r->fd);
   sn_free(r->raw_buffer);
   sn_free(r->unpacked);
@@ -272,7 +310,7 @@ int64_t sn_reader_line_no(const sn_reader *r) { return r->line_no; }
 sn_status sni_reader_seek(sn_reader *r, int64_t offset, sn_err *err) {
   if (r->is_packed)
     return sn_fail(err, SN_EARG,
-                   "'%s' is packed with gzip: byte %lld cannot be reached "
+                   "'%s' is packed: byte %lld cannot be reached "
                    "directly; unpack it first",
                    r->name, (long long)offset);
   if (offset < 0)

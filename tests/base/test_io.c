@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include <cmocka.h>
+#include <zstd.h>
 
 #include "base/io.h"
 #include "base/mem.h"
@@ -331,6 +332,38 @@ static void gzip_members_follow_each_other(void **state) {
   assert_non_null(strstr(err.msg, "is not gzip"));
 }
 
+/* ---- zstd ---- */
+
+/* Two frames of 3000 letters in all; the caller's array. */
+static size_t make_zstd(const char *text, unsigned char *out, size_t n_out) {
+  const size_t a = ZSTD_compress(out, n_out, text, 1000, 3);
+  assert_false(ZSTD_isError(a));
+  const size_t b = ZSTD_compress(out + a, n_out - a, text + 1000, 2000, 3);
+  assert_false(ZSTD_isError(b));
+  return a + b;
+}
+
+static void zstd_frames_follow_each_other_and_may_not_be_cut(void **state) {
+  (void)state;
+  char text[3000];
+  sn_rng rng;
+  sn_rng_init(&rng, 1);
+  for (size_t i = 0; i < sizeof text; i++)
+    text[i] = (char)('a' + sn_rng_below(&rng, 4));
+  unsigned char packed[8192];
+  const size_t n = make_zstd(text, packed, sizeof packed);
+  const size_t first = ZSTD_findFrameCompressedSize(packed, n);
+  expect_text(packed, n, text, sizeof text);
+  for (size_t i = 4; i < n; i++) {
+    if (i == first) continue; /* one whole frame */
+    sn_err err = {0};
+    assert_int_equal(drain(packed, i, &err), SN_EFORMAT);
+    assert_non_null(strstr(err.msg, "zstd data"));
+  }
+  packed[first] ^= 0xFF; /* what follows is no frame */
+  assert_int_equal(drain(packed, n, NULL), SN_EFORMAT);
+}
+
 /* ---- Writing ---- */
 
 static void an_uncommitted_writer_leaves_the_old_file(void **state) {
@@ -601,6 +634,7 @@ int main(void) {
       TEST(gzip_data_cut_anywhere_are_refused),
       TEST(altered_gzip_data_are_refused_or_harmless),
       TEST(gzip_members_follow_each_other),
+      TEST(zstd_frames_follow_each_other_and_may_not_be_cut),
       TEST(an_uncommitted_writer_leaves_the_old_file),
       TEST(a_killed_run_leaves_the_old_file),
       TEST(two_writers_of_one_file_do_not_mix),
