@@ -13,7 +13,8 @@ extern "C" {
 #endif
 
 /* ---- Reading: a file (gzip and zstd are noticed by their magic and undone),
- * stdin ("-") or memory (what tests and fuzz targets feed). Buffered; one thread. ---- */
+ * stdin ("-") or memory (what tests and fuzz targets feed). Buffered; one
+ * thread. ---- */
 typedef struct sn_reader sn_reader;
 SN_NODISCARD sn_status sn_reader_open(const char *path, sn_reader **out,
                                       sn_err *err);
