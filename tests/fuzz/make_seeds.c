@@ -7,6 +7,7 @@
 #include "graphs/graph_writer.h"
 #include "lexicon/formats.h"
 #include "lexicon/store.h"
+#include "lm/count.h"
 #include "lm/ngram.h"
 #include "tests/am/am_support.h"
 #include "tests/graphs/openfst_bytes.h"
@@ -129,6 +130,22 @@ static void lexicon_seed(const char *dir) {
   check(sn_store_import(st, &lex, &opts, NULL, NULL, &err));
   sn_store_destroy(st);
   sn_lexicon_clear(&lex);
+}
+
+static void count_seeds(const char *dir) {
+  static const char text[] = "a b c\nb c\na b d a\n";
+  const sn_count_opts opts = {3, 1.0, "/tmp", ""};
+  sn_counts *c = NULL;
+  sn_reader *r = NULL;
+  sn_text_source *t = NULL;
+  check(sn_counts_create(&opts, NULL, &c, &err));
+  check(sn_reader_memory(text, sizeof text - 1, "seed", &r, &err));
+  check(sn_text_source_create(NULL, &t, &err));
+  check(sn_counts_add_text(c, t, r, &err));
+  check(sn_counts_save(c, in(target(dir, "counts"), "order3"), NULL, &err));
+  sn_text_source_destroy(t);
+  sn_reader_destroy(r);
+  sn_counts_destroy(c);
 }
 
 static void lm_seeds(const char *dir) {
@@ -271,6 +288,7 @@ int main(int argc, char **argv) {
   ark_seeds(argv[1]);
   lexicon_seed(argv[1]);
   lm_seeds(argv[1]);
+  count_seeds(argv[1]);
   graph_seed(argv[1]);
   openfst_seeds(argv[1]);
   lattice_seeds(argv[1]);

@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* senone lm count. */
+#include "cli/cmd_lm_count.h"
+
+#include "base/io.h"
+
+static sn_status add_input(sn_cli *cli, sn_counts *c, sn_text_source *t,
+                           const char *path) {
+  if (sn_counts_is_file(path)) return sn_counts_add_file(c, path, &cli->err);
+  sn_reader *r = NULL;
+  SN_TRY(sn_reader_open(path, &r, &cli->err));
+  const sn_status s = sn_counts_add_text(c, t, r, &cli->err);
+  sn_reader_destroy(r);
+  return s;
+}
+
+static void report(sn_cli *cli, const sn_counts *c, const sn_text_source *t) {
+  const sn_count_totals n = sn_counts_get_totals(c);
+  sn_text_report(t, cli->log);
+  sn_info(cli->log, "%lld sentences, %lld words, %d different ones",
+          (long long)n.n_sentences, (long long)n.n_words,
+          sn_counts_n_words(c) - 3);
+  if (sn_counts_n_outside(c) > 0)
+    sn_info(cli->log, "%lld words (%.2f %%) are not in the vocabulary: <unk>",
+            (long long)sn_counts_n_outside(c),
+            100.0 * (double)sn_counts_n_outside(c) /
+                (double)(n.n_words > 0 ? n.n_words : 1));
+}
+
+sn_status sn_cli_count_inputs(sn_cli *cli, const sn_count_opts *opts,
+                              const sn_text_opts *text, sn_counts **out) {
+  sn_counts *c = NULL;
+  sn_text_source *t = NULL;
+  *out = NULL;
+  sn_status s = sn_counts_create(opts, cli->log, &c, &cli->err);
+  if (s == SN_OK) s = sn_text_source_create(text, &t, &cli->err);
+  for (size_t i = 1; s == SN_OK && (i < cli->n_args || i == 1); i++)
+    s = add_input(cli, c, t, i < cli->n_args ? cli->args[i] : "-");
+  if (s == SN_OK) report(cli, c, t);
+  sn_text_source_destroy(t);
+  if (s == SN_OK && sn_counts_get_totals(c).n_sentences == 0)
+    s = sn_fail(&cli->err, SN_EFORMAT, "the text has no words");
+  if (s != SN_OK)
+    sn_counts_destroy(c);
+  else
+    *out = c;
+  return s;
+}
+
+static int run_count(sn_cli *cli) {
+  sn_counts *c = NULL;
+  int64_t n = 0;
+  sn_status s = sn_cli_count_inputs(cli, cli->opts[0], cli->opts[1], &c);
+  if (s == SN_OK) s = sn_counts_save(c, cli->args[0], &n, &cli->err);
+  if (s == SN_OK)
+    sn_info(cli->log, "%s: %lld n-grams", cli->args[0], (long long)n);
+  sn_counts_destroy(c);
+  return s == SN_OK ? sn_cli_finish(cli, SN_EXIT_OK) : sn_cli_fail(cli);
+}
+
+const sn_command sn_cmd_lm_count = {
+    .name = "lm count",
+    .synopsis = "[--order=N] [--memory=MiB] OUT [TEXT|COUNTS ...]",
+    .summary = "count the n-grams of texts, or merge counts",
+    .description =
+        "Writes a count file for `senone lm estimate`. A text has one "
+        "sentence a line (also gzip, zstd; standard input when nothing is "
+        "named), words between white space, taken as they are. Count files "
+        "among the inputs are added: so a large corpus is counted in parts. "
+        "The counts are exact for any --memory.",
+    .example =
+        "sed 's/ *([^()]*)$//' /usr/share/pocketsphinx/test/data/librivox/"
+        "transcription | senone lm count --order=3 a.counts\n"
+        "senone lm count --order=3 both.counts a.counts a.counts",
+    .tables = {{sn_count_opt_table, sizeof(sn_count_opts)},
+               {sn_text_opt_table, sizeof(sn_text_opts)}},
+    .min_args = 1,
+    .max_args = SIZE_MAX,
+    .run = run_count};

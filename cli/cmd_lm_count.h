@@ -1,0 +1,14 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* cli/cmd_lm_count.h - what lm count and lm estimate share: their inputs. */
+#ifndef SN_CLI_CMD_LM_COUNT_H
+#define SN_CLI_CMD_LM_COUNT_H
+#include "cli/cli.h"
+#include "lm/count.h"
+
+/* Counts the texts and count files that are named after the first argument
+ * (standard input when there are none); reports what was read. */
+SN_NODISCARD sn_status sn_cli_count_inputs(sn_cli *cli,
+                                           const sn_count_opts *opts,
+                                           const sn_text_opts *text,
+                                           sn_counts **out);
+#endif

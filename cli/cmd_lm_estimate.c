@@ -1,0 +1,100 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* senone lm estimate. */
+#include <string.h>
+
+#include "cli/cmd_lm_count.h"
+#include "lm/estimate.h"
+#include "lm/ngram.h"
+
+typedef struct estimate_opts {
+  int32_t format;
+} estimate_opts;
+
+static const sn_opt estimate_table[] = {
+    {"format", SN_OPT_ENUM, offsetof(estimate_opts, format), 0, 0, 2,
+     "auto|arpa|binary", "",
+     "of OUT; auto: by the name: .arpa, .lm, .gz and - are ARPA, all others "
+     "binary"},
+    SN_OPT_END};
+
+static bool is_arpa(int32_t format, const char *path) {
+  static const char *const ends[] = {".arpa", ".lm", ".gz"};
+  if (format != 0) return format == 1;
+  const size_t n = strlen(path);
+  for (size_t i = 0; i < sizeof ends / sizeof *ends; i++) {
+    const size_t m = strlen(ends[i]);
+    if (n >= m && strcmp(path + n - m, ends[i]) == 0) return true;
+  }
+  return strcmp(path, "-") == 0;
+}
+
+static void report(sn_cli *cli, const sn_estimate_report *r, int32_t method) {
+  for (int32_t k = 1; k <= r->order; k++) {
+    const sn_estimate_order *const o = &r->orders[k];
+    if (method == SN_ESTIMATE_WB)
+      sn_info(cli->log, "order %d: %lld n-grams", k, (long long)o->n_kept);
+    else if (method == SN_ESTIMATE_KATZ && !o->is_fallback)
+      sn_info(cli->log,
+              "order %d: %lld n-grams; counts 1 to 5 times %.4f, %.4f, %.4f, "
+              "%.4f, %.4f",
+              k, (long long)o->n_kept, o->ratio[1], o->ratio[2], o->ratio[3],
+              o->ratio[4], o->ratio[5]);
+    else
+      sn_info(cli->log,
+              "order %d: %lld n-grams; discounts of counts 1, 2, 3 and more: "
+              "%.4f, %.4f, %.4f%s",
+              k, (long long)o->n_kept, o->discount[1], o->discount[2],
+              o->discount[3], o->is_fallback ? " (fall-back)" : "");
+  }
+}
+
+static sn_status estimate(sn_cli *cli, sn_counts *c) {
+  const estimate_opts *const o = cli->opts[0];
+  const sn_estimate_opts *const how = cli->opts[1];
+  const char *const path = cli->args[0];
+  sn_estimate_report r;
+  if (is_arpa(o->format, path)) {
+    SN_TRY(sn_estimate_arpa(c, how, path, &r, &cli->err));
+  } else {
+    sn_ngram *lm = NULL;
+    SN_TRY(sn_estimate_ngram(c, how, &lm, &r, &cli->err));
+    const sn_status s =
+        sn_ngram_save(lm, path, SN_NGRAM_BINARY, cli->log, &cli->err);
+    sn_ngram_destroy(lm);
+    SN_TRY(s);
+  }
+  report(cli, &r, how->method);
+  return SN_OK;
+}
+
+static int run_estimate(sn_cli *cli) {
+  sn_counts *c = NULL;
+  sn_status s = sn_cli_count_inputs(cli, cli->opts[2], cli->opts[3], &c);
+  if (s == SN_OK) s = estimate(cli, c);
+  sn_counts_destroy(c);
+  return s == SN_OK ? sn_cli_finish(cli, SN_EXIT_OK) : sn_cli_fail(cli);
+}
+
+const sn_command sn_cmd_lm_estimate = {
+    .name = "lm estimate",
+    .synopsis =
+        "[--order=N] [--method=mkn|...] [--prune=0,0,1] "
+        "[--memory=MiB] OUT [TEXT|COUNTS ...]",
+    .summary = "make an n-gram model of texts or counts",
+    .description =
+        "Texts have one sentence a line (also gzip, zstd; standard input when "
+        "nothing is named), words between white space, taken as they are; "
+        "files of `senone lm count` are taken too. ARPA is written as it is "
+        "computed, so models may be larger than --memory; the binary is built "
+        "in memory. Discounts that the counts do not allow are replaced by "
+        "fixed ones, with a warning.",
+    .example =
+        "sed 's/ *([^()]*)$//' /usr/share/pocketsphinx/test/data/librivox/"
+        "transcription | senone lm estimate --order=3 librivox.arpa",
+    .tables = {{estimate_table, sizeof(estimate_opts)},
+               {sn_estimate_opt_table, sizeof(sn_estimate_opts)},
+               {sn_count_opt_table, sizeof(sn_count_opts)},
+               {sn_text_opt_table, sizeof(sn_text_opts)}},
+    .min_args = 1,
+    .max_args = SIZE_MAX,
+    .run = run_estimate};
