@@ -1,18 +1,22 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* senone lm convert, prune, ppl, info. */
+/* senone lm convert, prune, info. */
 #include <math.h>
 #include <string.h>
 
 #include "base/io.h"
 #include "cli/cli.h"
 #include "lm/ngram.h"
-#include "lm/perplexity.h"
-
-#define LN10 2.302585092994045684
 
 /* ---- Writing a model ---- */
 
-typedef enum out_format { FORMAT_AUTO, FORMAT_ARPA, FORMAT_BINARY } out_format;
+typedef enum out_format {
+  FORMAT_AUTO,
+  FORMAT_ARPA,
+  FORMAT_BINARY,
+  FORMAT_FAST,
+  FORMAT_SMALL
+} out_format;
+#define FORMAT_CHOICES "auto|arpa|binary|fast|small"
 #define FORMAT_HELP \
   "by the name: .arpa, .lm, .gz and - are ARPA, all others binary"
 
@@ -24,6 +28,8 @@ static bool ends_with(const char *s, const char *end) {
 static sn_ngram_format format_of(int32_t asked, const char *path) {
   if (asked == FORMAT_ARPA) return SN_NGRAM_ARPA;
   if (asked == FORMAT_BINARY) return SN_NGRAM_BINARY;
+  if (asked == FORMAT_FAST) return SN_NGRAM_FAST;
+  if (asked == FORMAT_SMALL) return SN_NGRAM_SMALL;
   return ends_with(path, ".arpa") || ends_with(path, ".gz") ||
                  ends_with(path, ".lm") || strcmp(path, "-") == 0
              ? SN_NGRAM_ARPA
@@ -52,12 +58,15 @@ static int save(sn_cli *cli, const sn_ngram *lm, int32_t format) {
 /* ---- convert ---- */
 
 typedef struct convert_opts {
-  int32_t format;
+  int32_t format, bits;
 } convert_opts;
 
 static const sn_opt convert_table[] = {
-    {"format", SN_OPT_ENUM, offsetof(convert_opts, format), 0, 0, 2,
-     "auto|arpa|binary", "", "of OUT; auto: " FORMAT_HELP},
+    {"format", SN_OPT_ENUM, offsetof(convert_opts, format), 0, 0, 4,
+     FORMAT_CHOICES, "", "of OUT; auto: " FORMAT_HELP},
+    {"bits", SN_OPT_INT, offsetof(convert_opts, bits), SN_NGRAM_SMALL_BITS,
+     SN_NGRAM_SMALL_BITS_MIN, SN_NGRAM_SMALL_BITS_MAX, NULL, "bits",
+     "of each weight, for --format=small"},
     SN_OPT_END};
 
 static int run_convert(sn_cli *cli) {
@@ -65,19 +74,28 @@ static int run_convert(sn_cli *cli) {
   sn_ngram *lm = NULL;
   if (sn_ngram_load(cli->args[0], cli->log, &lm, &cli->err) != SN_OK)
     return sn_cli_fail(cli);
-  const int status = save(cli, lm, o->format);
+  int status = 0;
+  if (o->format != FORMAT_SMALL)
+    status = save(cli, lm, o->format);
+  else if (sn_ngram_save_small(lm, cli->args[1], o->bits, cli->log,
+                               &cli->err) != SN_OK)
+    status = sn_cli_fail(cli);
+  else
+    status = sn_cli_finish(cli, SN_EXIT_OK);
   sn_ngram_destroy(lm);
   return status;
 }
 
 const sn_command sn_cmd_lm_convert = {
     .name = "lm convert",
-    .synopsis = "[--format=arpa|binary] IN OUT",
+    .synopsis = "[--format=arpa|binary|fast|small] IN OUT",
     .summary = "change the format of an n-gram model",
     .description =
         "Reads ARPA (also gzipped; - is standard input), Sphinx binaries "
-        "(.lm.bin) or Senone's binary, and writes ARPA or Senone's binary, "
-        "which opens in milliseconds. What had to be repaired in IN is said "
+        "(.lm.bin) or Senone's binaries, and writes ARPA or a binary, which "
+        "opens in milliseconds: binary (exact), fast (exact, with a hash table "
+        "for queries), small (bit-packed, weights quantised). What had to be "
+        "repaired in IN is said "
         "with its count.",
     .example =
         "senone lm convert /usr/share/pocketsphinx/model/en-us/en-us.lm.bin "
@@ -100,8 +118,8 @@ static const sn_opt prune_table[] = {
      NULL, "", "growth of perplexity that leaving out one n-gram may cause"},
     {"n-grams", SN_OPT_DOUBLE, offsetof(prune_opts, n_grams), 0, 0, 4e9, NULL,
      "n-grams", "keep the best that many, over all orders; 0: use threshold"},
-    {"format", SN_OPT_ENUM, offsetof(prune_opts, format), 0, 0, 2,
-     "auto|arpa|binary", "", "of OUT; auto: " FORMAT_HELP},
+    {"format", SN_OPT_ENUM, offsetof(prune_opts, format), 0, 0, 4,
+     FORMAT_CHOICES, "", "of OUT; auto: " FORMAT_HELP},
     SN_OPT_END};
 
 static sn_status prune(sn_cli *cli, const sn_ngram *lm, sn_ngram **out) {
@@ -147,101 +165,6 @@ const sn_command sn_cmd_lm_prune = {
     .min_args = 2,
     .max_args = 2,
     .run = run_prune};
-
-/* ---- ppl ---- */
-
-typedef struct ppl_opts {
-  bool debug;
-  double n_oov;
-} ppl_opts;
-
-static const sn_opt ppl_table[] = {
-    {"debug", SN_OPT_BOOL, offsetof(ppl_opts, debug), 0, 0, 1, NULL, "",
-     "one line a word: sentence, word, order of the n-gram found, log10 p"},
-    {"oov-list", SN_OPT_DOUBLE, offsetof(ppl_opts, n_oov), 100, 0, 1e9, NULL,
-     "words", "name at most that many unknown words"},
-    SN_OPT_END};
-
-static void print_word(void *user, const sn_ppl_word *w) {
-  sn_cli_print(user, "word\t%lld\t%s\t%d\t%.6f\n", (long long)w->sentence + 1,
-               w->text, w->matched, w->logp / LN10);
-}
-
-static void print_result(sn_cli *cli, const sn_ngram *lm, sn_ppl *p) {
-  const ppl_opts *const o = cli->opts[0];
-  const sn_ppl_sums *const s = sn_ppl_get_sums(p);
-  const double n_all = (double)(s->n_words + s->n_oov);
-  sn_cli_print(cli, "sentences\t%lld\n", (long long)s->n_sentences);
-  sn_cli_print(cli, "words\t%lld\n", (long long)(s->n_words + s->n_oov));
-  sn_cli_print(cli, "oov\t%lld\t%.2f %%\n", (long long)s->n_oov,
-               n_all > 0.0 ? 100.0 * (double)s->n_oov / n_all : 0.0);
-  sn_cli_print(cli, "log10p\t%.4f\n", (s->words_logp + s->ends_logp) / LN10);
-  sn_cli_print(cli, "perplexity\t%.4f\twords and sentence ends, no OOVs\n",
-               sn_ppl_compute(p, true, false));
-  sn_cli_print(cli, "perplexity-words\t%.4f\twords alone, no OOVs\n",
-               sn_ppl_compute(p, false, false));
-  if (sn_ngram_unk(lm) >= 0)
-    sn_cli_print(cli, "perplexity-oov\t%.4f\twords, sentence ends and OOVs\n",
-                 sn_ppl_compute(p, true, true));
-  sn_ppl_sort_oov(p);
-  for (int32_t i = 0; i < sn_ppl_n_oov_types(p); i++) {
-    int64_t n;
-    const char *const word = sn_ppl_oov(p, i, &n);
-    if (i >= o->n_oov) {
-      sn_info(cli->log, "%d more unknown words; see --oov-list",
-              sn_ppl_n_oov_types(p) - i);
-      break;
-    }
-    sn_cli_print(cli, "oov-word\t%s\t%lld\n", word, (long long)n);
-  }
-}
-
-static sn_status add_texts(sn_cli *cli, sn_ppl *p) {
-  const ppl_opts *const o = cli->opts[0];
-  for (size_t i = 1; i < cli->n_args || i == 1; i++) {
-    sn_reader *r = NULL;
-    const char *const path = i < cli->n_args ? cli->args[i] : "-";
-    SN_TRY(sn_reader_open(path, &r, &cli->err));
-    const sn_status s =
-        sn_ppl_add_text(p, r, o->debug ? print_word : NULL, cli, &cli->err);
-    sn_reader_destroy(r);
-    SN_TRY(s);
-  }
-  return SN_OK;
-}
-
-static int run_ppl(sn_cli *cli) {
-  sn_ngram *lm = NULL;
-  sn_ppl *p = NULL;
-  sn_status s = sn_ngram_load(cli->args[0], cli->log, &lm, &cli->err);
-  if (s == SN_OK) s = sn_ppl_create(lm, cli->opts[1], &p, &cli->err);
-  if (s == SN_OK) s = add_texts(cli, p);
-  if (s == SN_OK && sn_ppl_get_sums(p)->n_sentences == 0)
-    sn_warn(cli->log, "the text has no sentences");
-  if (s == SN_OK) print_result(cli, lm, p);
-  sn_ppl_destroy(p);
-  sn_ngram_destroy(lm);
-  return s == SN_OK ? sn_cli_finish(cli, SN_EXIT_OK) : sn_cli_fail(cli);
-}
-
-const sn_command sn_cmd_lm_ppl = {
-    .name = "lm ppl",
-    .synopsis = "[--ids] [--fold=lower] [--debug] LM [TEXT ...]",
-    .summary = "perplexity of a text under an n-gram model",
-    .description =
-        "TEXT has one sentence a line (also gzipped; standard input when none "
-        "is given); <s> and </s> around it may be written or not. Words that "
-        "the model does not have are counted and named, and left out of the "
-        "perplexity; without an <unk> in the model the history begins anew "
-        "after one.",
-    .example =
-        "echo go forward ten meters | senone lm ppl --debug "
-        "/usr/share/pocketsphinx/model/en-us/en-us.lm.bin",
-    .tables = {{ppl_table, sizeof(ppl_opts)},
-               {sn_ppl_opt_table, sizeof(sn_ppl_opts)}},
-    .min_args = 1,
-    .max_args = SIZE_MAX,
-    .run = run_ppl};
 
 /* ---- info ---- */
 

@@ -45,30 +45,34 @@ static sn_status write_level(sn_box_writer *w, const sn_ngram *lm, int32_t k,
   return SN_OK;
 }
 
-static sn_status write_all(sn_box_writer *w, const sn_ngram *lm, sn_log *log,
-                           sn_err *err) {
+sn_status sni_lm_vocab_add(sn_box_writer *w, const sni_vocab *v, sn_err *err) {
+  SN_TRY(sn_box_add(w, "words", 1, v->text, v->n_text_bytes, err));
+  SN_TRY(sn_box_add(w, "word-at", 4, v->at, (size_t)v->n_words, err));
+  return sn_box_add(w, "word-hash", 4, v->slot, (size_t)v->mask + 1, err);
+}
+
+static sn_status write_all(sn_box_writer *w, const sn_ngram *lm, bool is_fast,
+                           sn_log *log, sn_err *err) {
   uint64_t info[2 + SN_NGRAM_MAX_ORDER];
   info[0] = (uint64_t)lm->order;
   info[1] = (uint64_t)lm->vocab.n_words;
   for (int32_t k = 1; k <= lm->order; k++)
     info[1 + k] = (uint64_t)lm->level[k].n;
-  const sni_vocab *const v = &lm->vocab;
   SN_TRY(sn_box_add(w, "info", 8, info, 2 + (size_t)lm->order, err));
-  SN_TRY(sn_box_add(w, "words", 1, v->text, v->n_text_bytes, err));
-  SN_TRY(sn_box_add(w, "word-at", 4, v->at, (size_t)v->n_words, err));
-  SN_TRY(sn_box_add(w, "word-hash", 4, v->slot, (size_t)v->mask + 1, err));
+  SN_TRY(sni_lm_vocab_add(w, &lm->vocab, err));
   for (int32_t k = 1; k <= lm->order; k++) {
     SN_TRY(write_level(w, lm, k, err));
     sn_log_progress(log, "writing", "orders", k, lm->order, k == lm->order);
   }
+  if (is_fast) SN_TRY(sni_fast_add(w, lm, err));
   return sn_box_commit(w, err);
 }
 
-sn_status sni_lm_binary_write(const sn_ngram *lm, const char *path, sn_log *log,
-                              sn_err *err) {
+sn_status sni_lm_binary_write(const sn_ngram *lm, const char *path,
+                              bool is_fast, sn_log *log, sn_err *err) {
   sn_box_writer *w = NULL;
   SN_TRY(sn_box_create(path, SN_NGRAM_MAGIC, SN_NGRAM_VERSION, &w, err));
-  const sn_status s = write_all(w, lm, log, err);
+  const sn_status s = write_all(w, lm, is_fast, log, err);
   sn_box_writer_destroy(w);
   return s;
 }
@@ -110,7 +114,7 @@ static sn_status open_level(sn_ngram *lm, int32_t k, sn_err *err) {
   return SN_OK;
 }
 
-static sn_status open_info(sn_ngram *lm, sn_err *err) {
+sn_status sni_lm_info_open(sn_ngram *lm, sn_err *err) {
   const void *data = NULL;
   size_t n = 0;
   SN_TRY(sn_box_section(lm->box, "info", 8, 0, &data, &n, err));
@@ -136,7 +140,7 @@ static sn_status open_info(sn_ngram *lm, sn_err *err) {
   return SN_OK;
 }
 
-static sn_status open_vocab(sn_ngram *lm, sn_err *err) {
+sn_status sni_lm_vocab_open(sn_ngram *lm, sn_err *err) {
   sni_vocab *const v = &lm->vocab;
   const void *p = NULL;
   size_t n = 0;
@@ -163,14 +167,14 @@ static sn_status open_vocab(sn_ngram *lm, sn_err *err) {
 }
 
 static sn_status open_sections(sn_ngram *lm, sn_err *err) {
-  SN_TRY(open_info(lm, err));
-  SN_TRY(open_vocab(lm, err));
+  SN_TRY(sni_lm_info_open(lm, err));
+  SN_TRY(sni_lm_vocab_open(lm, err));
   for (int32_t k = 1; k <= lm->order; k++) SN_TRY(open_level(lm, k, err));
   sni_ngram_finish(lm);
-  return SN_OK;
+  return sni_fast_open(lm, err);
 }
 
-static sn_status new_model(const char *name, sn_ngram **out, sn_err *err) {
+sn_status sni_lm_new(const char *name, sn_ngram **out, sn_err *err) {
   *out = sn_calloc(1, sizeof **out);
   if (*out == NULL) return sn_fail_nomem(err, "language model");
   (*out)->name = sn_strdup(name);
@@ -182,7 +186,7 @@ static sn_status new_model(const char *name, sn_ngram **out, sn_err *err) {
 
 sn_status sni_lm_binary_open(const char *path, sn_ngram **out, sn_err *err) {
   sn_ngram *lm = NULL;
-  SN_TRY(new_model(path, &lm, err));
+  SN_TRY(sni_lm_new(path, &lm, err));
   sn_status s;
   SN_TRY_GOTO(
       s, sn_box_open(path, SN_NGRAM_MAGIC, SN_NGRAM_VERSION, &lm->box, err));
@@ -198,7 +202,7 @@ sn_status sni_lm_binary_open_memory(const void *data, size_t n,
                                     const char *name, sn_ngram **out,
                                     sn_err *err) {
   sn_ngram *lm = NULL;
-  SN_TRY(new_model(name, &lm, err));
+  SN_TRY(sni_lm_new(name, &lm, err));
   sn_status s = SN_OK;
   lm->box_memory = sn_calloc_aligned(n, 1);
   if (lm->box_memory == NULL) {
@@ -226,7 +230,7 @@ static sn_status fail_section(const sn_ngram *lm, const char *what, int32_t k,
                  lm->name, what, k, (long long)i);
 }
 
-static sn_status verify_vocab(const sn_ngram *lm, sn_err *err) {
+sn_status sni_lm_vocab_verify(const sn_ngram *lm, sn_err *err) {
   for (int32_t w = 0; w < lm->vocab.n_words; w++) {
     const char *const text = sn_ngram_word(lm, w);
     if (sni_vocab_find(&lm->vocab, text, strlen(text)) != w)
@@ -269,7 +273,8 @@ static sn_status verify_level(const sn_ngram *lm, int32_t k, sn_err *err) {
 sn_status sn_ngram_verify(const sn_ngram *lm, sn_err *err) {
   if (lm->box == NULL) return SN_OK;
   SN_TRY(sn_box_check(lm->box, err));
-  SN_TRY(verify_vocab(lm, err));
+  if (lm->small != NULL) return sni_small_verify(lm, err);
+  SN_TRY(sni_lm_vocab_verify(lm, err));
   for (int32_t k = 1; k <= lm->order; k++) SN_TRY(verify_level(lm, k, err));
-  return SN_OK;
+  return lm->fast != NULL ? sni_fast_verify(lm, err) : SN_OK;
 }

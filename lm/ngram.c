@@ -26,6 +26,7 @@
 
 #include "base/mem.h"
 #include "lm/ngram_internal.h"
+#include "lm/small.h"
 
 uint32_t sni_word_hash(const char *s, size_t n) {
   uint32_t h = 2166136261u;
@@ -53,6 +54,10 @@ static int64_t min_i64(int64_t a, int64_t b) { return a < b ? a : b; }
 
 static void child_range(const sn_ngram *lm, sn_ngram_state h, int64_t *begin,
                         int64_t *end) {
+  if (lm->small != NULL) {
+    sni_small_children(lm, h, begin, end);
+    return;
+  }
   if (h.level == 0) {
     *begin = 0;
     *end = lm->level[1].n;
@@ -65,6 +70,7 @@ static void child_range(const sn_ngram *lm, sn_ngram_state h, int64_t *begin,
 
 int64_t sni_child(const sn_ngram *lm, sn_ngram_state h, int32_t word) {
   if (h.level == 0) return word < lm->vocab.n_words ? word : -1;
+  if (lm->small != NULL) return sni_small_child(lm, h, word);
   int64_t begin, end;
   child_range(lm, h, &begin, &end);
   const int32_t *at = lm->level[h.level + 1].word + begin;
@@ -171,6 +177,7 @@ void sn_ngram_destroy(sn_ngram *lm) {
   for (size_t i = 0; i < lm->n_own; i++) sn_free(lm->own[i]);
   sn_box_destroy(lm->box);
   sn_free_aligned(lm->box_memory);
+  sn_free(lm->small);
   sn_free(lm->name);
   sn_free(lm);
 }
@@ -216,6 +223,7 @@ static sn_ngram_state suffix_of(const sn_ngram *lm, int32_t level,
                                 int64_t node) {
   const sn_ngram_state empty = {0, 0};
   if (level <= 1) return empty;
+  if (lm->small != NULL) return sni_small_suffix(lm, level, node);
   return sni_link_state(lm, level, lm->level[level].suffix[node]);
 }
 
@@ -230,6 +238,8 @@ double sn_ngram_score(const sn_ngram *lm, sn_ngram_state from, int32_t word,
     if (matched != NULL) *matched = 0;
     return -INFINITY;
   }
+  if (lm->fast != NULL) return sni_fast_score(lm, from, word, to, matched);
+  if (lm->small != NULL) return sni_small_score(lm, from, word, to, matched);
   double sum = 0.0;
   int64_t node = sni_child(lm, from, word);
   while (node < 0) {
@@ -266,17 +276,20 @@ static void check_node(const sn_ngram *lm, int32_t level, int64_t node) {
 int32_t sn_ngram_child_word(const sn_ngram *lm, int32_t level, int64_t node) {
   check_node(lm, level, node);
   if (level == 1) return (int32_t)node;
+  if (lm->small != NULL) return sni_small_word(lm, level, node);
   const int32_t w = lm->level[level].word[node];
   return w >= 0 && w < lm->vocab.n_words ? w : 0;
 }
 
 double sn_ngram_node_logp(const sn_ngram *lm, int32_t level, int64_t node) {
   check_node(lm, level, node);
+  if (lm->small != NULL) return sni_small_logp(lm, level, node);
   return (double)lm->level[level].logp[node];
 }
 
 double sn_ngram_node_backoff(const sn_ngram *lm, int32_t level, int64_t node) {
   check_node(lm, level, node);
+  if (lm->small != NULL) return sni_small_backoff(lm, level, node);
   if (lm->level[level].backoff == NULL) return 0.0;
   return (double)lm->level[level].backoff[node];
 }

@@ -55,12 +55,26 @@ SN_NODISCARD sn_status sn_ngram_load_memory(const void *data, size_t n,
 void sn_ngram_destroy(sn_ngram *lm);
 
 typedef enum sn_ngram_format {
-  SN_NGRAM_ARPA,  /* text; ".gz" in the path packs it */
-  SN_NGRAM_BINARY /* own, mapped when loaded */
+  SN_NGRAM_ARPA,   /* text; ".gz" in the path packs it */
+  SN_NGRAM_BINARY, /* own, mapped when loaded */
+  SN_NGRAM_FAST,   /* the same with a hash table over all n-grams: fastest */
+  SN_NGRAM_SMALL   /* own, bit-packed and quantised: the smallest */
 } sn_ngram_format;
+/* Bits of each log p and back-off weight in SN_NGRAM_SMALL: the codes of up to
+ * 2^bits values for each order, which are chosen to make the squared error
+ * small. Words' own weights stay exact. A model that was read from such a file
+ * has the values of the codes, and does not quite sum to one. */
+#define SN_NGRAM_SMALL_BITS 8
+#define SN_NGRAM_SMALL_BITS_MIN 2
+#define SN_NGRAM_SMALL_BITS_MAX 16
+/* A model opened from any format can be saved in any other. */
 SN_NODISCARD sn_status sn_ngram_save(const sn_ngram *lm, const char *path,
                                      sn_ngram_format format, sn_log *log,
                                      sn_err *err);
+/* SN_NGRAM_SMALL with a number of bits; SN_EARG out of the range above. */
+SN_NODISCARD sn_status sn_ngram_save_small(const sn_ngram *lm, const char *path,
+                                           int32_t bits, sn_log *log,
+                                           sn_err *err);
 
 int32_t sn_ngram_order(const sn_ngram *lm);
 int64_t sn_ngram_count(const sn_ngram *lm, int32_t level); /* 1 .. order */

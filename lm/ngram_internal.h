@@ -38,6 +38,19 @@ typedef struct sni_vocab {
   uint32_t mask;
 } sni_vocab;
 
+/* A slot of the fast binary's table (lm_fast.c): the n-gram that `word` makes
+ * behind the history with that link. from == 0: free. */
+typedef struct sni_fast_slot {
+  uint32_t from, word;
+  float logp;
+  uint32_t next; /* link of the history behind it */
+} sni_fast_slot;
+typedef struct sni_fast_history {
+  float backoff;
+  uint32_t suffix; /* link of the next shorter history */
+  uint64_t words;  /* a bit for each explicit successor*/
+} sni_fast_history;
+
 /* A link names a node of any level by one number: 0 is the empty history,
  * base[k] + i node i of level k. A node's suffix link is always below the base
  * of its own level, which sni_link_state enforces on damaged files too, so
@@ -47,6 +60,14 @@ struct sn_ngram {
   sni_level level[SN_NGRAM_MAX_ORDER + 1]; /* [0] is not used */
   uint32_t base[SN_NGRAM_MAX_ORDER + 2];   /* base[order + 1]: end */
   sni_vocab vocab;
+  /* Fast binary: [n_fast] and [base[order]]; else NULL. */
+  const sni_fast_slot *fast;
+  const sni_fast_history *history;
+  uint32_t n_fast;
+  /* Small binary: the levels' arrays are here (level[k].n is set; level[1] has
+   * logp and backoff), else NULL. Who walks the arrays of level[] takes
+   * sni_ngram_plain first. */
+  struct sni_small *small;
   int32_t bos, eos, unk;
   char *name;                        /* where it came from, for messages */
   void *own[8 * SN_NGRAM_MAX_ORDER]; /* heap blocks behind the arrays */
@@ -83,6 +104,11 @@ typedef struct sni_walk {
 void sni_walk_init(sni_walk *w, const sn_ngram *lm, int32_t level);
 /* Node i of the level, i ascending from call to call. */
 void sni_walk_to(sni_walk *w, int64_t i);
+
+/* A copy with all arrays in memory, of a small binary; *out is NULL where lm
+ * has them already: then use lm. */
+SN_NODISCARD sn_status sni_ngram_plain(const sn_ngram *lm, sn_ngram **out,
+                                       sn_err *err);
 
 /* ---- Building, level by level ---- */
 
@@ -156,7 +182,32 @@ SN_NODISCARD sn_status sni_lm_binary_open_memory(const void *data, size_t n,
                                                  const char *name,
                                                  sn_ngram **out, sn_err *err);
 SN_NODISCARD sn_status sni_lm_binary_write(const sn_ngram *lm, const char *path,
-                                           sn_log *log, sn_err *err);
+                                           bool is_fast, sn_log *log,
+                                           sn_err *err);
+/* The fast binary's own sections; lm_binary.c calls them. Opening leaves a
+ * file without them as it is. */
+SN_NODISCARD sn_status sni_fast_add(sn_box_writer *w, const sn_ngram *lm,
+                                    sn_err *err);
+SN_NODISCARD sn_status sni_fast_open(sn_ngram *lm, sn_err *err);
+SN_NODISCARD sn_status sni_fast_verify(const sn_ngram *lm, sn_err *err);
+double sni_fast_score(const sn_ngram *lm, sn_ngram_state from, int32_t word,
+                      sn_ngram_state *to, int32_t *matched);
+/* The vocabulary's sections, which the own and the small binary share. */
+SN_NODISCARD sn_status sni_lm_vocab_add(sn_box_writer *w, const sni_vocab *v,
+                                        sn_err *err);
+SN_NODISCARD sn_status sni_lm_info_open(sn_ngram *lm, sn_err *err);
+SN_NODISCARD sn_status sni_lm_vocab_open(sn_ngram *lm, sn_err *err);
+SN_NODISCARD sn_status sni_lm_vocab_verify(const sn_ngram *lm, sn_err *err);
+SN_NODISCARD sn_status sni_lm_new(const char *name, sn_ngram **out,
+                                  sn_err *err);
+SN_NODISCARD sn_status sni_small_open(const char *path, sn_ngram **out,
+                                      sn_err *err);
+SN_NODISCARD sn_status sni_small_open_memory(const void *data, size_t n,
+                                             const char *name, sn_ngram **out,
+                                             sn_err *err);
+SN_NODISCARD sn_status sni_small_verify(const sn_ngram *lm, sn_err *err);
+SN_NODISCARD sn_status sni_small_write(const sn_ngram *lm, const char *path,
+                                       int32_t bits, sn_log *log, sn_err *err);
 #define SNI_SPHINX_LM_MAGIC "Trie Language Model"
 #define SNI_SPHINX_DMP_MAGIC "Darpa Trigram LM"
 

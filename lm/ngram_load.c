@@ -4,8 +4,15 @@
 
 #include "base/mem.h"
 #include "lm/ngram_internal.h"
+#include "lm/small.h"
 
-typedef enum kind { KIND_TEXT, KIND_SPHINX, KIND_DMP, KIND_BINARY } kind;
+typedef enum kind {
+  KIND_TEXT,
+  KIND_SPHINX,
+  KIND_DMP,
+  KIND_BINARY,
+  KIND_SMALL
+} kind;
 
 static bool has_at(const unsigned char *data, size_t n, size_t at,
                    const char *magic, size_t n_magic) {
@@ -19,6 +26,8 @@ static kind kind_of(const unsigned char *data, size_t n) {
     return KIND_DMP;
   if (has_at(data, n, 0, SN_NGRAM_MAGIC, sizeof SN_NGRAM_MAGIC))
     return KIND_BINARY;
+  if (has_at(data, n, 0, SNI_SMALL_MAGIC, sizeof SNI_SMALL_MAGIC))
+    return KIND_SMALL;
   return KIND_TEXT;
 }
 
@@ -52,6 +61,7 @@ sn_status sn_ngram_open(const char *path, sn_log *log, sn_ngram **out,
   if (what == KIND_SPHINX) return s;
   if (what == KIND_DMP) return fail_dmp(path, err);
   if (what == KIND_BINARY) return sni_lm_binary_open(path, out, err);
+  if (what == KIND_SMALL) return sni_small_open(path, out, err);
   sn_reader *r = NULL;
   SN_TRY(sn_reader_open(path, &r, err));
   return load_text(r, log, out, err);
@@ -82,6 +92,8 @@ sn_status sn_ngram_load_memory(const void *data, size_t n, const char *name,
     case KIND_BINARY:
       return verified(sni_lm_binary_open_memory(data, n, name, out, err), out,
                       err);
+    case KIND_SMALL:
+      return verified(sni_small_open_memory(data, n, name, out, err), out, err);
     case KIND_TEXT:
       break;
   }
@@ -90,8 +102,39 @@ sn_status sn_ngram_load_memory(const void *data, size_t n, const char *name,
   return load_text(r, NULL, out, err);
 }
 
+static sn_status save_plain(const sn_ngram *lm, const char *path,
+                            sn_ngram_format format, sn_log *log, sn_err *err) {
+  switch (format) {
+    case SN_NGRAM_ARPA:
+      return sni_arpa_write(lm, path, log, err);
+    case SN_NGRAM_SMALL:
+      return sni_small_write(lm, path, SN_NGRAM_SMALL_BITS, log, err);
+    case SN_NGRAM_BINARY:
+    case SN_NGRAM_FAST:
+      break;
+  }
+  return sni_lm_binary_write(lm, path, format == SN_NGRAM_FAST, log, err);
+}
+
 sn_status sn_ngram_save(const sn_ngram *lm, const char *path,
                         sn_ngram_format format, sn_log *log, sn_err *err) {
-  if (format == SN_NGRAM_ARPA) return sni_arpa_write(lm, path, log, err);
-  return sni_lm_binary_write(lm, path, log, err);
+  sn_ngram *plain = NULL;
+  SN_TRY(sni_ngram_plain(lm, &plain, err));
+  const sn_status s =
+      save_plain(plain != NULL ? plain : lm, path, format, log, err);
+  sn_ngram_destroy(plain);
+  return s;
+}
+
+sn_status sn_ngram_save_small(const sn_ngram *lm, const char *path,
+                              int32_t bits, sn_log *log, sn_err *err) {
+  sn_ngram *plain = NULL;
+  if (bits < SN_NGRAM_SMALL_BITS_MIN || bits > SN_NGRAM_SMALL_BITS_MAX)
+    return sn_fail(err, SN_EARG, "%d bits for a weight, not %d to %d", bits,
+                   SN_NGRAM_SMALL_BITS_MIN, SN_NGRAM_SMALL_BITS_MAX);
+  SN_TRY(sni_ngram_plain(lm, &plain, err));
+  const sn_status s =
+      sni_small_write(plain != NULL ? plain : lm, path, bits, log, err);
+  sn_ngram_destroy(plain);
+  return s;
 }

@@ -169,6 +169,7 @@ typedef struct pruner {
   float *cost[SN_NGRAM_MAX_ORDER + 1];     /* [k] effective, k = 2 .. order */
   void *own[5 * (SN_NGRAM_MAX_ORDER + 1)];
   size_t n_own;
+  sn_ngram *plain; /* behind w.lm, when a packed model was given */
 } pruner;
 
 static float *new_array(pruner *p, int64_t n, const float *copy) {
@@ -180,6 +181,7 @@ static float *new_array(pruner *p, int64_t n, const float *copy) {
 }
 
 static void pruner_clear(pruner *p) {
+  sn_ngram_destroy(p->plain);
   for (size_t i = 0; i < p->n_own; i++) sn_free(p->own[i]);
 }
 
@@ -423,7 +425,12 @@ static sn_status take_pruned(const pruner *p, choice keep, sn_log *log,
 
 static sn_status prepare(pruner *p, const sn_ngram *lm, sn_log *log,
                          sn_err *err) {
-  SN_TRY(pruner_init(p, lm, err));
+  sn_ngram *plain = NULL;
+  memset(p, 0, sizeof *p);
+  SN_TRY(sni_ngram_plain(lm, &plain, err));
+  const sn_status s = pruner_init(p, plain != NULL ? plain : lm, err);
+  p->plain = plain;
+  SN_TRY(s);
   SN_TRY(normalise(&p->w, log, err));
   if (p->w.n_scaled > 0)
     sn_info(log,

@@ -32,6 +32,16 @@ run 0 "$senone" lm convert --format=arpa small.bin -
 cmp out third.arpa || fail 'standard output differs'
 "$senone" lm info - <small.arpa >out 2>err || fail 'standard input'
 prints '^2-grams	3$'
+for f in fast small; do
+  run 0 "$senone" lm convert --format=$f small.arpa small.$f
+  run 0 "$senone" lm convert --format=arpa small.$f again.arpa
+  cmp again.arpa third.arpa || fail "$f is not the same model"
+  run 0 "$senone" lm prune --threshold=1e9 small.$f words.arpa
+  echo go stop >text
+  run 0 "$senone" lm ppl small.$f text
+  prints '^log10p	-1.4000$'
+done
+run 2 "$senone" lm convert --format=small --bits=17 small.arpa x
 run 2 "$senone" lm convert --format=sphinx small.arpa x
 run 2 "$senone" lm convert small.arpa
 

@@ -159,6 +159,12 @@ static void lm_seeds(const char *dir) {
   const char *const path = in(target(dir, "lm_binary"), "trigram");
   check(sn_ngram_save(lm, path, SN_NGRAM_BINARY, NULL, &err));
   choose(path, 0);
+  const char *const fast = in(target(dir, "lm_binary"), "fast");
+  check(sn_ngram_save(lm, fast, SN_NGRAM_FAST, NULL, &err));
+  choose(fast, 0);
+  const char *const small = in(target(dir, "lm_small"), "trigram");
+  check(sn_ngram_save(lm, small, SN_NGRAM_SMALL, NULL, &err));
+  choose(small, 1);
   sn_ngram_destroy(lm);
   /* A Sphinx model of Debian's, without its tables (see fuzz_sphinx_lm.c). */
   enum { HEAD = 17, MAGIC = 19, TABLES = 3 * 65536 * 4 };
