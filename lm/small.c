@@ -68,8 +68,7 @@ double sni_small_backoff(const sn_ngram *lm, int32_t level, int64_t node) {
   const sni_small_level *const l = &lm->small->level[level];
   return (double)l->backoff_of[read_bits(
       l->records, l->n_record_bytes,
-      (uint64_t)node * l->bits + l->word_bits + l->logp_bits,
-      l->backoff_bits)];
+      (uint64_t)node * l->bits + l->word_bits + l->logp_bits, l->backoff_bits)];
 }
 
 int64_t sni_small_child(const sn_ngram *lm, sn_ngram_state h, int32_t word) {
@@ -184,8 +183,7 @@ double sni_small_score(const sn_ngram *lm, sn_ngram_state from, int32_t word,
   if (to != NULL) {
     to->level = level;
     to->node = node;
-    if (level == lm->order)
-      *to = longest(lm, words + n - level + 2, level - 1);
+    if (level == lm->order) *to = longest(lm, words + n - level + 2, level - 1);
   }
   return sum + sni_small_logp(lm, level, node);
 }

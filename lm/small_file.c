@@ -63,10 +63,9 @@ static size_t choose_centres(const float *sorted, const double *sum, size_t n,
   for (int i = 0; i < LLOYD_ITERATIONS; i++) {
     size_t lo = 0;
     for (size_t c = 0; c < n_centres; c++) {
-      const size_t hi = c + 1 < n_centres
-                            ? border(sorted, n, (double)centre[c],
-                                     (double)centre[c + 1])
-                            : n;
+      const size_t hi = c + 1 < n_centres ? border(sorted, n, (double)centre[c],
+                                                   (double)centre[c + 1])
+                                          : n;
       if (hi > lo) centre[c] = (float)((sum[hi] - sum[lo]) / (double)(hi - lo));
       lo = hi > lo ? hi : lo;
     }
@@ -163,14 +162,13 @@ static sn_status write_firsts(sn_box_writer *w, const sn_ngram *lm, int32_t k,
   for (size_t i = 0; i < n; i++) {
     const size_t b = i / SNI_SMALL_BLOCK;
     const unsigned bits = block[b + 1].at - block[b].at;
-    put_bits(diffs,
-             (uint64_t)block[b].at * 128 + i % SNI_SMALL_BLOCK * bits, bits,
-             first[i] - block[b].first);
+    put_bits(diffs, (uint64_t)block[b].at * 128 + i % SNI_SMALL_BLOCK * bits,
+             bits, first[i] - block[b].first);
   }
-  SN_TRY_GOTO(s, sn_box_add(w, named(name, "block", k), 8, block, n_blocks + 1,
-                            err));
-  SN_TRY_GOTO(s, sn_box_add(w, named(name, "first", k), 1, diffs, n_bytes,
-                            err));
+  SN_TRY_GOTO(
+      s, sn_box_add(w, named(name, "block", k), 8, block, n_blocks + 1, err));
+  SN_TRY_GOTO(s,
+              sn_box_add(w, named(name, "first", k), 1, diffs, n_bytes, err));
 fail:
   sn_free(block);
   sn_free(diffs);

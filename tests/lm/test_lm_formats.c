@@ -153,8 +153,8 @@ static void test_quantising_errors_fall_with_the_bits(void **state) {
          NULL);
   must(sn_str_adds(&text, "\\2-grams:\n", NULL), NULL);
   for (int i = 0; i < N; i++)
-    must(sn_str_addf(&text, NULL, "-%.6f w%d w%d\n", 0.5 + 4.0 * i / N,
-                     i % 11, i),
+    must(sn_str_addf(&text, NULL, "-%.6f w%d w%d\n", 0.5 + 4.0 * i / N, i % 11,
+                     i),
          NULL);
   must(sn_str_adds(&text, "\\end\\\n", NULL), NULL);
   sn_ngram *const lm = load_text(sn_str_get(&text));
