@@ -5,9 +5,12 @@
 #include "am/am.h"
 #include "api/senone.h"
 #include "api/settings.h"
+#include "base/arr.h"
+#include "base/ini.h"
 #include "base/log.h"
 #include "base/status.h"
 #include "decoder/decoder.h"
+#include "decoder/lat_rescore.h"
 #include "frontend/feat.h"
 #include "graphs/graph.h"
 #ifdef __cplusplus
@@ -23,12 +26,20 @@ typedef struct sni_callbacks {
 } sni_callbacks;
 
 /* set: whether option i of the table was set by the caller. */
-enum { SNI_MAX_SETTINGS = 32 };
+enum { SNI_MAX_SETTINGS = 48 };
 struct senone_options {
   sn_settings settings;
   char *texts[SNI_MAX_SETTINGS]; /* owned values of string options */
   sni_callbacks callbacks;
 };
+
+/* The second pass: the model that the graph was made from goes out of the
+ * lattice, a larger one comes in. first NULL: there is none. */
+typedef struct sni_second {
+  sn_ngram *first, *full;
+  sn_arr_i32 first_words, full_words; /* [words of the graph + 1] */
+  sn_lat_rescore_opts opts;
+} sni_second;
 
 struct senone_model {
   char *name, *dir;
@@ -39,7 +50,61 @@ struct senone_model {
   sn_feat *feat;
   sn_settings settings; /* strings NULL */
   sn_decoder_opts decode;
+  sni_second second;
+  int32_t *ali_of; /* [2 x labels of the graph], itself */
 };
+
+/* What the lattice of an utterance tells: an answer, how sure it is, and what
+ * else it might have been. Zeroed is empty. */
+typedef struct sni_alternative {
+  int32_t word; /* label; 0: nothing */
+  double posterior;
+} sni_alternative;
+
+typedef struct sni_sentence {
+  sn_arr_i32 words; /* labels */
+  double graph, acoustic, posterior;
+} sni_sentence;
+
+typedef struct sni_answer {
+  sn_hyp hyp;
+  uint32_t flags;
+  double *confidence;        /* [hyp.n_words]; NULL: not known */
+  size_t *first_alternative; /* [hyp.n_words + 1]; NULL with confidence */
+  SN_ARR(sni_alternative) alternatives;
+  SN_ARR(sni_sentence) nbest;
+} sni_answer;
+void sni_answer_clear(sni_answer *a);
+
+/* Whether recognizers with these settings make lattices. */
+bool sni_wants_lattice(const senone_model *m, const sn_settings *s);
+/* Whether they rescore them. */
+bool sni_wants_second(const senone_model *m, const sn_settings *s);
+/* Opens the models of the second pass where settings (as given to load) or
+ * model.ini name them. */
+SN_NODISCARD sn_status sni_second_open(senone_model *m, const sn_ini *ini,
+                                       const sn_settings *s, sn_err *err);
+void sni_second_clear(sni_second *x);
+/* The second pass over *lat, which it replaces; where no path would be left
+ * (*done false), *lat stays. */
+SN_NODISCARD sn_status sni_second_apply(const senone_model *m,
+                                        const sn_lat_scales *k, sn_lat *lat,
+                                        bool *done, sn_err *err);
+/* The answer of a finished utterance: from its lattice, or (lat NULL) from the
+ * search alone. rescored: the lattice is no longer that of the search. */
+SN_NODISCARD sn_status sni_answer_make(const sn_settings *set, sn_decoder *d,
+                                       const sn_lat *lat, bool rescored,
+                                       sni_answer *out, sn_err *err);
+/* A public lattice: a copy of lat, with labels of the graph as alignments. */
+SN_NODISCARD sn_status sni_lattice_create(const senone_model *m,
+                                          const sn_decoder *d,
+                                          const sn_lat *lat, double begin_s,
+                                          senone_lattice **out, sn_err *err);
+/* Path of a file of the model: what [files] names, relative to the model's
+ * folder, else `usual` in it; *path NULL where both are missing. */
+SN_NODISCARD sn_status sni_model_file(const senone_model *m, const sn_ini *ini,
+                                      const char *key, const char *usual,
+                                      char **path, sn_err *err);
 
 /* Copies an sn_err into the caller's struct. Returns its status. */
 senone_status sni_report(const sn_err *from, sn_status s, senone_error *to);
@@ -74,11 +139,10 @@ SN_NODISCARD sn_status sni_resampler_push(sni_resampler *r,
                                           bool last, const float **out,
                                           size_t *n_out, sn_err *err);
 
-/* hyp with words as text; times are shifted by offset_s. */
-SN_NODISCARD sn_status sni_result_create(const sn_graph *g, const sn_hyp *hyp,
-                                         uint32_t flags, double begin_s,
-                                         double end_s, senone_result **out,
-                                         sn_err *err);
+/* The answer with words as text; times are shifted by begin_s. */
+SN_NODISCARD sn_status sni_result_create(const sn_graph *g, const sni_answer *a,
+                                         double begin_s, double end_s,
+                                         senone_result **out, sn_err *err);
 #ifdef __cplusplus
 }
 #endif

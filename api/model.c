@@ -87,40 +87,46 @@ sn_status sni_model_find(const char *name, const char *models, char **dir,
       models != NULL && models[0] != '\0' ? models : "the current folder");
 }
 
-/* Path of a file of the model: what [files] names, relative to the model's
- * folder, else `usual` in it. */
-static sn_status file_of(const senone_model *m, const sn_ini *ini,
+sn_status sni_model_file(const senone_model *m, const sn_ini *ini,
                          const char *key, const char *usual, char **path,
                          sn_err *err) {
   const char *name = sn_ini_get(ini, "files", key);
+  *path = NULL;
   if (name == NULL || name[0] == '\0') name = usual;
+  if (name == NULL) return SN_OK;
   *path = name[0] == '/' ? sn_strdup(name) : sn_path_join(m->dir, name);
   return *path != NULL ? SN_OK : sn_fail_nomem(err, "model");
 }
 
 /* ---- Loading ---- */
 
+/* Where model.ini does not say. */
+#define DEFAULT_LATTICE_BEAM 6.0
+
 static sn_status read_decode(senone_model *m, const sn_ini *ini,
                              const sn_settings *set, sn_err *err) {
   sn_opt_defaults(sn_decoder_opt_table, &m->decode);
   double beam = (double)m->decode.beam, most = (double)m->decode.max_active,
-         least = (double)m->decode.min_active;
+         least = (double)m->decode.min_active, lattice = DEFAULT_LATTICE_BEAM;
   SN_TRY(sn_ini_get_double(ini, "decode", "beam", &beam, err));
   SN_TRY(sn_ini_get_double(ini, "decode", "max-active", &most, err));
   SN_TRY(sn_ini_get_double(ini, "decode", "min-active", &least, err));
+  SN_TRY(sn_ini_get_double(ini, "decode", "lattice-beam", &lattice, err));
   if (!(beam > 0 && beam <= 1e30 && most >= 1 && most <= 1e8 && least >= 0 &&
-        least <= most))
+        least <= most && lattice > 0 && lattice <= 1e30))
     return sn_fail(err, SN_EFORMAT,
-                   "%s/model.ini: [decode] needs beam (%g) above 0 and 0 <= "
-                   "min-active (%g) <= max-active (%g)",
-                   m->dir, beam, least, most);
+                   "%s/model.ini: [decode] needs beam (%g) and lattice-beam "
+                   "(%g) above 0 and 0 <= min-active (%g) <= max-active (%g)",
+                   m->dir, beam, lattice, least, most);
   m->decode.beam = (float)beam;
   m->decode.max_active = (int32_t)most;
   m->decode.min_active = (int32_t)least;
+  m->decode.lattice_beam = (float)lattice;
   m->settings = *set;
   m->settings.models = m->settings.graph = m->settings.lm = NULL;
   m->settings.grammar = m->settings.rule = m->settings.words = NULL;
   m->settings.cache = m->settings.temp = NULL;
+  m->settings.rescore_lm = m->settings.graph_lm = NULL;
   return SN_OK;
 }
 
@@ -158,14 +164,14 @@ static sn_status open_graph(senone_model *m, const sn_ini *ini,
     if (set->graph[0] != '\0')
       return sn_fail(err, SN_EARG,
                      "give either graph or one of lm, grammar, words");
-    SN_TRY(file_of(m, ini, "lexicon", "lexicon.db", &lexicon, err));
+    SN_TRY(sni_model_file(m, ini, "lexicon", "lexicon.db", &lexicon, err));
     const sni_compile c = {m->am, set, lexicon, m->log};
     s = sni_compile_graph(&c, &path, &remove_it, err);
   } else if (set->graph[0] != '\0') {
     path = sn_strdup(set->graph);
     if (path == NULL) s = sn_fail_nomem(err, "model");
   } else {
-    s = file_of(m, ini, "graph", "graph.sng", &path, err);
+    s = sni_model_file(m, ini, "graph", "graph.sng", &path, err);
     if (s == SN_OK && !sn_file_exists(path))
       s = sn_fail(err, SN_EIO,
                   "model '%s' has no search graph: there is no '%s'; make it "
@@ -178,6 +184,15 @@ static sn_status open_graph(senone_model *m, const sn_ini *ini,
   sn_free(path);
   sn_free(lexicon);
   return s;
+}
+
+/* Alignments of lattices tell loops from entries, for times of words. */
+static sn_status make_ali_of(senone_model *m, sn_err *err) {
+  const int32_t n = 2 * m->graph->n_labels;
+  m->ali_of = sn_calloc((size_t)n, sizeof *m->ali_of);
+  if (m->ali_of == NULL) return sn_fail_nomem(err, "model");
+  for (int32_t i = 0; i < n; i++) m->ali_of[i] = i;
+  return SN_OK;
 }
 
 static sn_status load(senone_model *m, const char *name, const sn_settings *set,
@@ -198,6 +213,8 @@ static sn_status load(senone_model *m, const char *name, const sn_settings *set,
   if (s == SN_OK)
     s = sn_feat_create(sn_am_feat(m->am), SN_FEAT_FULL, &m->feat, err);
   if (s == SN_OK) s = open_graph(m, ini, set, err);
+  if (s == SN_OK) s = sni_second_open(m, ini, set, err);
+  if (s == SN_OK) s = make_ali_of(m, err);
   sn_ini_destroy(ini);
   return s;
 }
@@ -229,6 +246,8 @@ senone_status senone_model_load(const char *name, const senone_options *options,
 
 void senone_model_destroy(senone_model *m) {
   if (m == NULL) return;
+  sni_second_clear(&m->second);
+  sn_free(m->ali_of);
   sn_graph_destroy(m->graph);
   sn_feat_destroy(m->feat);
   sn_am_destroy(m->am);

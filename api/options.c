@@ -35,6 +35,28 @@ const sn_opt sn_settings_table[] = {
      "kept a frame even outside the beam; 0: as the model says"},
     {"lm-scale", SN_OPT_DOUBLE, AT(lm_scale), 0, 0, 1000, NULL, "",
      "weight of the language model against acoustics; 0: as the graph says"},
+    {"rescore-lm", SN_OPT_STRING, AT(rescore_lm), 0, 0, 0, "", "",
+     "language model for a second pass over the lattice of the first; none: no "
+     "second pass; else as the model says"},
+    {"graph-lm", SN_OPT_STRING, AT(graph_lm), 0, 0, 0, "", "",
+     "with rescore-lm: the language model that graph was made from; else as "
+     "the "
+     "model says, or lm"},
+    {"lattice-beam", SN_OPT_FLOAT, AT(lattice_beam), 0, 0, 1e30, NULL,
+     "graph cost",
+     "paths this much worse than the best stand in the lattice; 0: as the "
+     "model says"},
+    {"keep-lattice", SN_OPT_BOOL, AT(keep_lattice), 0, 0, 1, NULL, "",
+     "make a lattice of each utterance even where no other option needs one"},
+    {"mbr", SN_OPT_BOOL, AT(mbr), 0, 0, 1, NULL, "",
+     "answer with the words of least expected error instead of the best path"},
+    {"confidence", SN_OPT_ENUM, AT(confidence), SN_SETTINGS_CONFIDENCE_AUTO, 0,
+     2, "auto|no|yes", "",
+     "probability that a word is right; auto: where a lattice is made anyway"},
+    {"alternatives", SN_OPT_INT, AT(alternatives), 0, 0, 1000, NULL, "words",
+     "other words that may have been said in a word's place, at most"},
+    {"nbest", SN_OPT_INT, AT(nbest), 0, 0, 100000, NULL, "sentences",
+     "best word sequences of the utterance, at most"},
     {"cmn", SN_OPT_ENUM, AT(cmn), SN_SETTINGS_CMN_AUTO, 0, 2, "auto|batch|live",
      "",
      "cepstral mean over the whole utterance (batch) or running (live); auto: "

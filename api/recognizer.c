@@ -20,6 +20,9 @@ struct senone_recognizer {
   double rate_hz;           /* of the samples in this utterance; 0: none yet */
   int64_t n_samples;        /* pushed in this utterance, at rate_hz */
   double begin_s;           /* of the utterance in the stream */
+  bool wants_lattice;
+  sn_lat lat;    /* of the finished utterance */
+  bool rescored; /* lat is that of the second pass */
   bool finished, failed, warned;
 };
 
@@ -30,6 +33,8 @@ static sn_status start(senone_recognizer *r, sn_err *err) {
   r->rate_hz = 0.0;
   r->finished = false;
   r->failed = true;
+  sn_lat_clear(&r->lat);
+  r->rescored = false;
   sni_resampler_destroy(r->resampler);
   r->resampler = NULL;
   SN_TRY(sn_am_scorer_create(r->model->am, r->feats, &r->scorer, err));
@@ -46,6 +51,9 @@ static sn_status create(senone_recognizer *r, sn_err *err) {
   if (set->min_active > 0) o.min_active = set->min_active;
   if (o.min_active > o.max_active) o.min_active = o.max_active;
   if (set->lm_scale > 0.0) o.acoustic_scale = (float)(1.0 / set->lm_scale);
+  if (set->lattice_beam > 0.0f) o.lattice_beam = set->lattice_beam;
+  r->wants_lattice = sni_wants_lattice(r->model, set);
+  if (!r->wants_lattice) o.lattice_beam = 0.0f;
   SN_TRY(sn_decoder_create(r->model->graph, &o, &r->decoder, err));
   SN_TRY(sn_feat_stream_create(
       r->model->feat,
@@ -79,6 +87,7 @@ senone_status senone_recognizer_create(const senone_model *m,
 
 void senone_recognizer_destroy(senone_recognizer *r) {
   if (r == NULL) return;
+  sn_lat_clear(&r->lat);
   sn_scorer_destroy(r->scorer);
   sn_decoder_destroy(r->decoder);
   sn_feat_stream_destroy(r->feats);
@@ -215,12 +224,30 @@ static void log_stats(const senone_recognizer *r) {
            (double)st.n_bytes / 1e6);
 }
 
+/* The lattice of the utterance, and the second pass over it. */
+static sn_status make_lattice(senone_recognizer *r, sn_err *err) {
+  sn_lat_det_stats stats;
+  const sn_lat_scales k = sn_decoder_scales(r->decoder);
+  SN_TRY(sn_decoder_lattice(r->decoder, true, r->model->ali_of, NULL, &r->lat,
+                            &stats, err));
+  if (r->lat.n_states > 0 &&
+      stats.beam < (double)sn_decoder_lattice_beam(r->decoder))
+    sn_info(r->model->log,
+            "the lattice of %.1f s of audio is complete within a beam of %.3g "
+            "only: a limit on work or arcs was reached",
+            length_s(r), stats.beam);
+  if (r->lat.n_states == 0 || !sni_wants_second(r->model, &r->settings))
+    return SN_OK;
+  return sni_second_apply(r->model, &k, &r->lat, &r->rescored, err);
+}
+
 static sn_status finish(senone_recognizer *r, sn_err *err) {
   SN_TRY(check_usable(r, err));
   if (r->finished) return SN_OK;
   if (r->resampler != NULL) SN_TRY(take(r, NULL, 0, true, err));
   SN_TRY(sn_feat_stream_finish(r->feats, err));
   SN_TRY(search(r, err));
+  if (r->wants_lattice) SN_TRY(make_lattice(r, err));
   r->finished = true;
   log_stats(r);
   return SN_OK;
@@ -254,22 +281,47 @@ senone_status senone_recognizer_reset(senone_recognizer *r,
   return sni_report(&err, start(r, &err), error);
 }
 
+/* Before finish: the search's best words so far. */
+static sn_status partial_answer(senone_recognizer *r, sni_answer *out,
+                                sn_err *err) {
+  SN_TRY(sn_decoder_best(r->decoder, false, &out->hyp, err));
+  if (out->hyp.no_path) out->flags |= SENONE_RESULT_NO_PATH;
+  return SN_OK;
+}
+
 senone_status senone_recognizer_take_result(senone_recognizer *r,
                                             senone_result **out,
                                             senone_error *error) {
   *out = NULL;
   sn_err err = {0};
-  sn_hyp hyp = {0};
+  sni_answer answer = {0};
   sn_status s = check_usable(r, &err);
-  if (s == SN_OK) s = sn_decoder_best(r->decoder, r->finished, &hyp, &err);
-  if (s == SN_OK) {
-    uint32_t flags = r->finished ? SENONE_RESULT_FINAL : 0;
-    if (hyp.no_path) flags |= SENONE_RESULT_NO_PATH;
-    if (r->finished && !hyp.reached_final && hyp.n_frames > 0)
-      flags |= SENONE_RESULT_INCOMPLETE;
-    s = sni_result_create(r->model->graph, &hyp, flags, r->begin_s,
+  if (s == SN_OK)
+    s = r->finished ? sni_answer_make(&r->settings, r->decoder,
+                                      r->wants_lattice ? &r->lat : NULL,
+                                      r->rescored, &answer, &err)
+                    : partial_answer(r, &answer, &err);
+  if (s == SN_OK)
+    s = sni_result_create(r->model->graph, &answer, r->begin_s,
                           r->begin_s + length_s(r), out, &err);
-  }
-  sn_hyp_clear(&hyp);
+  sni_answer_clear(&answer);
+  return sni_report(&err, s, error);
+}
+
+senone_status senone_recognizer_take_lattice(senone_recognizer *r,
+                                             senone_lattice **out,
+                                             senone_error *error) {
+  *out = NULL;
+  sn_err err = {0};
+  sn_status s = check_usable(r, &err);
+  if (s == SN_OK && !r->finished)
+    s = sn_fail(&err, SN_EARG, "a lattice before finish");
+  if (s == SN_OK && !r->wants_lattice)
+    s = sn_fail(&err, SN_EARG,
+                "no lattice was made: set keep-lattice when the recognizer is "
+                "created");
+  if (s == SN_OK)
+    s = sni_lattice_create(r->model, r->decoder, &r->lat, r->begin_s, out,
+                           &err);
   return sni_report(&err, s, error);
 }

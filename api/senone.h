@@ -191,7 +191,25 @@ typedef struct senone_word {
   double begin_s, end_s;
   double graph_cost, acoustic_cost;
   size_t first_phone, n_phones; /* of the result's phones */
+  /* Since 0.2. How likely the word is right, 0 to 1; -1: not known (partial
+   * results; no lattice was made: see the option "confidence"). */
+  double confidence;
+  size_t first_alternative, n_alternatives; /* of the result's alternatives */
 } senone_word;
+
+/* What else may have been said in a word's place (option "alternatives"),
+ * likeliest first. word "": nothing. */
+typedef struct senone_alternative {
+  const char *word;
+  double posterior;
+} senone_alternative;
+
+/* One of the best word sequences (option "nbest"), best first. posterior: its
+ * share of all that the lattice holds. */
+typedef struct senone_sentence {
+  const char *text;
+  double graph_cost, acoustic_cost, posterior;
+} senone_sentence;
 
 typedef struct senone_phone {
   const char *phone;
@@ -200,11 +218,13 @@ typedef struct senone_phone {
 } senone_phone;
 
 enum {
-  SENONE_RESULT_FINAL = 1,     /* taken after finish */
-  SENONE_RESULT_NO_PATH = 2,   /* nothing survived the beam: the answer is
-                                  empty for that reason; widen the beam */
-  SENONE_RESULT_INCOMPLETE = 4 /* final, but the best path ends where a
-                                  sentence of the grammar or LM can not */
+  SENONE_RESULT_FINAL = 1,      /* taken after finish */
+  SENONE_RESULT_NO_PATH = 2,    /* nothing survived the beam: the answer is
+                                   empty for that reason; widen the beam */
+  SENONE_RESULT_INCOMPLETE = 4, /* final, but the best path ends where a
+                                   sentence of the grammar or LM can not */
+  SENONE_RESULT_RESCORED = 8    /* by the language model of the second pass
+                                   (option "rescore-lm") */
 };
 
 /* Everything is borrowed from the result. */
@@ -216,12 +236,66 @@ SENONE_API const senone_word *senone_result_word(const senone_result *result,
 SENONE_API size_t senone_result_n_phones(const senone_result *result);
 SENONE_API const senone_phone *senone_result_phone(const senone_result *result,
                                                    size_t i);
-/* Of the whole path; infinite where there is none. */
+SENONE_API size_t senone_result_n_alternatives(const senone_result *result);
+SENONE_API const senone_alternative *senone_result_alternative(
+    const senone_result *result, size_t i);
+SENONE_API size_t senone_result_n_sentences(const senone_result *result);
+SENONE_API const senone_sentence *senone_result_sentence(
+    const senone_result *result, size_t i);
+/* Of the whole path; infinite where there is none, NaN where the words of
+ * least risk (option "mbr") are on none. */
 SENONE_API double senone_result_graph_cost(const senone_result *result);
 SENONE_API double senone_result_acoustic_cost(const senone_result *result);
 /* Where the utterance lies in the stream. */
 SENONE_API double senone_result_begin_s(const senone_result *result);
 SENONE_API double senone_result_end_s(const senone_result *result);
+
+/* ---- Lattices (since 0.2) ----
+ * All that the search thought of within "lattice-beam": an acyclic graph whose
+ * paths from state 0 to a final state are word sequences, each there once. */
+typedef struct senone_lattice senone_lattice;
+
+/* After finish, until next or reset; of the second pass where there was one.
+ * The caller owns *out; it needs the model, not the recognizer. Where no path
+ * survived it has no states. SENONE_EARG: before finish, or no option asked
+ * for lattices ("keep-lattice"). */
+SENONE_API senone_status senone_recognizer_take_lattice(senone_recognizer *r,
+                                                        senone_lattice **out,
+                                                        senone_error *error);
+SENONE_API void senone_lattice_destroy(senone_lattice *l);
+
+typedef struct senone_arc {
+  int32_t from, to; /* states; to > from */
+  const char *word; /* borrowed from the model */
+  double begin_s, end_s;
+  double graph_cost, acoustic_cost; /* acoustic unscaled */
+  double posterior;                 /* share of the paths that take it */
+} senone_arc;
+
+SENONE_API int32_t senone_lattice_n_states(const senone_lattice *l);
+SENONE_API int32_t senone_lattice_n_arcs(const senone_lattice *l);
+/* Arc i in order of its source; NULL: there is none. Borrowed from l. */
+SENONE_API const senone_arc *senone_lattice_arc(const senone_lattice *l,
+                                                int32_t i);
+/* Whether a sentence may end in the state, and at what graph cost (infinite:
+ * it may not). */
+SENONE_API double senone_lattice_final_cost(const senone_lattice *l,
+                                            int32_t state);
+
+/* Writes lattices of one model: FILE or lat:FILE is Senone's archive, ark:FILE
+ * and ark,t:FILE are Kaldi's, slf:FOLDER/ is HTK's. The file appears with
+ * close; destroying a writer before leaves none. */
+typedef struct senone_lattice_writer senone_lattice_writer;
+SENONE_API senone_status
+senone_lattice_writer_create(const senone_model *m, const char *specifier,
+                             senone_lattice_writer **out, senone_error *error);
+SENONE_API senone_status senone_lattice_writer_add(senone_lattice_writer *w,
+                                                   const char *id,
+                                                   const senone_lattice *l,
+                                                   senone_error *error);
+SENONE_API senone_status senone_lattice_writer_close(senone_lattice_writer *w,
+                                                     senone_error *error);
+SENONE_API void senone_lattice_writer_destroy(senone_lattice_writer *w);
 #ifdef __cplusplus
 }
 #endif

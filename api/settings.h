@@ -17,6 +17,12 @@ typedef enum sn_settings_cmn {
   SN_SETTINGS_CMN_LIVE
 } sn_settings_cmn;
 
+typedef enum sn_settings_confidence {
+  SN_SETTINGS_CONFIDENCE_AUTO, /* where there is a lattice anyway */
+  SN_SETTINGS_CONFIDENCE_NO,
+  SN_SETTINGS_CONFIDENCE_YES
+} sn_settings_confidence;
+
 /* 0 (or an empty string) everywhere: as the model says. */
 typedef struct sn_settings {
   const char *models; /* folders where names of models are looked up */
@@ -26,6 +32,11 @@ typedef struct sn_settings {
   float beam;
   int32_t max_active, min_active;
   double lm_scale;
+  const char *rescore_lm, *graph_lm;
+  float lattice_beam;
+  bool keep_lattice, mbr;
+  int32_t confidence; /* sn_settings_confidence */
+  int32_t alternatives, nbest;
   int32_t cmn; /* sn_settings_cmn */
   double endpoint_pause_s, endpoint_silence_s, endpoint_length_s;
 } sn_settings;

@@ -22,6 +22,9 @@ static const sn_opt table[] = {
      SN_OUT_CHOICES, "", "format of the results"},
     {"output-dir", SN_OPT_STRING, AT(output_dir), 0, 0, 0, "", "",
      "write each result to a file of its own, ID.ENDING, in this folder"},
+    {"lattice", SN_OPT_STRING, AT(lattice), 0, 0, 0, "", "",
+     "write lattices, too: FILE (Senone's archive), ark:FILE, ark,t:FILE "
+     "(Kaldi), slf:FOLDER/ (HTK)"},
     {"jobs", SN_OPT_INT, AT(jobs), 0, 0, 1024, NULL, "threads",
      "recordings at a time; 0: as many as the machine has"},
     {"channel", SN_OPT_STRING, AT(channel), 0, 0, 0, "", "",
@@ -242,12 +245,18 @@ static sn_status check_ids(const sni_item *items, size_t n, sn_err *err) {
 
 static int run(sn_cli *cli) {
   const sni_transcribe_opts *const o = cli->opts[0];
-  const sn_settings *const set = cli->opts[1];
+  sn_settings *const set = cli->opts[1];
   int32_t channel = SN_CHANNEL_FIRST;
   if (!parse_channel(o->channel, &channel))
     return sn_cli_usage(cli, "--channel=%s: a number from 0, or mix",
                         o->channel);
   const sn_out_format format = (sn_out_format)o->output;
+  /* What the output tells is made; what it does not tell is not. */
+  const bool tells = format == SN_OUT_JSON || format == SN_OUT_CTM;
+  if (set->confidence == SN_SETTINGS_CONFIDENCE_AUTO)
+    set->confidence =
+        tells ? SN_SETTINGS_CONFIDENCE_YES : SN_SETTINGS_CONFIDENCE_NO;
+  if (o->lattice[0] != '\0') set->keep_lattice = true;
   inputs in = {{0}, {0}, {0}};
   sni_totals totals = {0};
   senone_model *model = NULL;
@@ -285,6 +294,9 @@ const sn_command sn_cmd_transcribe = {
         "The model's own graph is searched, or --graph=FILE, or one that is "
         "compiled for --lm, --grammar (JSGF) or --words and kept in --cache "
         "(none: not kept).\n\n"
+        "A model with a second language model (rescore-lm in its model.ini) is "
+        "searched in two passes; --rescore-lm=FILE gives another one, "
+        "--rescore-lm=none leaves the second pass out.\n\n"
         "When some input fails, the others are still transcribed and the exit "
         "status is 1.",
     .example =

@@ -24,9 +24,16 @@ typedef struct done {
   double audio_s, rate_hz;
   int32_t n_channels;
   size_t n_words;
+  senone_lattice *lattice; /* NULL: not asked for */
   bool no_path;
   bool is_cut_off; /* no word, and no way to the graph's end */
 } done;
+
+static void done_clear(done *d) {
+  sn_str_clear(&d->text);
+  senone_lattice_destroy(d->lattice);
+  d->lattice = NULL;
+}
 
 typedef struct job {
   sn_cli *cli;
@@ -37,6 +44,7 @@ typedef struct job {
   const sni_item *items;
   done *done;                      /* [n] */
   senone_recognizer **recognizers; /* [n_threads], made on first use */
+  senone_lattice_writer *lattices; /* NULL: not asked for */
   sni_totals *totals;
   int64_t n_low_rate, n_many_channels;
 } job;
@@ -70,43 +78,83 @@ sn_status sni_make_options(const sn_settings *settings, senone_options **out,
 
 /* ---- A result as text ---- */
 
+/* Arrays that an sn_out_utt points to. */
+typedef struct parts {
+  sn_out_word *words;
+  sn_out_phone *phones;
+  sn_out_alternative *alternatives;
+  sn_out_sentence *sentences;
+} parts;
+
+static void parts_free(parts *p) {
+  sn_free(p->words);
+  sn_free(p->phones);
+  sn_free(p->alternatives);
+  sn_free(p->sentences);
+}
+
+static sn_status parts_make(const senone_result *r, parts *p, sn_err *err) {
+  const size_t n_others = senone_result_n_alternatives(r);
+  p->words = sn_calloc(senone_result_n_words(r), sizeof *p->words);
+  p->phones = sn_calloc(senone_result_n_phones(r), sizeof *p->phones);
+  p->alternatives = sn_calloc(n_others, sizeof *p->alternatives);
+  p->sentences = sn_calloc(senone_result_n_sentences(r), sizeof *p->sentences);
+  if (p->words == NULL || p->phones == NULL || p->alternatives == NULL ||
+      p->sentences == NULL)
+    return sn_fail_nomem(err, "result");
+  for (size_t i = 0; i < n_others; i++) {
+    const senone_alternative *const x = senone_result_alternative(r, i);
+    p->alternatives[i] = (sn_out_alternative){x->word, x->posterior};
+  }
+  for (size_t i = 0; i < senone_result_n_words(r); i++) {
+    const senone_word *const w = senone_result_word(r, i);
+    p->words[i] =
+        (sn_out_word){.text = w->word,
+                      .begin_s = w->begin_s,
+                      .end_s = w->end_s,
+                      .graph_cost = w->graph_cost,
+                      .acoustic_cost = w->acoustic_cost,
+                      .has_confidence = w->confidence >= 0.0,
+                      .confidence = w->confidence,
+                      .alternatives = p->alternatives + w->first_alternative,
+                      .n_alternatives = w->n_alternatives};
+  }
+  for (size_t i = 0; i < senone_result_n_phones(r); i++) {
+    const senone_phone *const x = senone_result_phone(r, i);
+    p->phones[i] = (sn_out_phone){x->phone, x->begin_s, x->end_s, x->word < 0};
+  }
+  for (size_t i = 0; i < senone_result_n_sentences(r); i++) {
+    const senone_sentence *const x = senone_result_sentence(r, i);
+    p->sentences[i] = (sn_out_sentence){x->text, x->graph_cost,
+                                        x->acoustic_cost, x->posterior};
+  }
+  return SN_OK;
+}
+
 static sn_status format_result(sn_out_format format, const char *id,
                                const senone_result *r, sn_str *out,
                                sn_err *err) {
-  const size_t n_words = senone_result_n_words(r);
-  const size_t n_phones = senone_result_n_phones(r);
-  sn_out_word *const words = sn_calloc(n_words, sizeof *words);
-  sn_out_phone *const phones = sn_calloc(n_phones, sizeof *phones);
-  sn_status s = SN_ENOMEM;
-  if (words == NULL || phones == NULL) {
-    (void)sn_fail_nomem(err, "result");
-  } else {
-    for (size_t i = 0; i < n_words; i++) {
-      const senone_word *const w = senone_result_word(r, i);
-      words[i] = (sn_out_word){w->word, w->begin_s, w->end_s, w->graph_cost,
-                               w->acoustic_cost};
-    }
-    for (size_t i = 0; i < n_phones; i++) {
-      const senone_phone *const p = senone_result_phone(r, i);
-      phones[i] = (sn_out_phone){p->phone, p->begin_s, p->end_s, p->word < 0};
-    }
+  parts p = {0};
+  sn_status s = parts_make(r, &p, err);
+  if (s == SN_OK) {
     const uint32_t flags = senone_result_flags(r);
-    const sn_out_utt u = {
-        .id = id,
-        .words = words,
-        .n_words = n_words,
-        .phones = phones,
-        .n_phones = n_phones,
-        .begin_s = senone_result_begin_s(r),
-        .end_s = senone_result_end_s(r),
-        .graph_cost = senone_result_graph_cost(r),
-        .acoustic_cost = senone_result_acoustic_cost(r),
-        .no_path = (flags & SENONE_RESULT_NO_PATH) != 0,
-        .incomplete = (flags & SENONE_RESULT_INCOMPLETE) != 0};
+    const sn_out_utt u = {.id = id,
+                          .words = p.words,
+                          .n_words = senone_result_n_words(r),
+                          .phones = p.phones,
+                          .n_phones = senone_result_n_phones(r),
+                          .begin_s = senone_result_begin_s(r),
+                          .end_s = senone_result_end_s(r),
+                          .graph_cost = senone_result_graph_cost(r),
+                          .acoustic_cost = senone_result_acoustic_cost(r),
+                          .no_path = (flags & SENONE_RESULT_NO_PATH) != 0,
+                          .incomplete = (flags & SENONE_RESULT_INCOMPLETE) != 0,
+                          .rescored = (flags & SENONE_RESULT_RESCORED) != 0,
+                          .sentences = p.sentences,
+                          .n_sentences = senone_result_n_sentences(r)};
     s = sn_out_add(format, &u, out, err);
   }
-  sn_free(words);
-  sn_free(phones);
+  parts_free(&p);
   return s;
 }
 
@@ -154,9 +202,12 @@ static sn_status end_utterance(const job *j, senone_recognizer *r,
                   (senone_result_flags(result) & SENONE_RESULT_INCOMPLETE) != 0;
   d->n_words = senone_result_n_words(result);
   d->audio_s = senone_result_end_s(result) - senone_result_begin_s(result);
-  const sn_status s =
+  sn_status s =
       format_result((sn_out_format)j->opts->output, id, result, &d->text, err);
   senone_result_destroy(result);
+  if (s == SN_OK && j->lattices != NULL &&
+      senone_recognizer_take_lattice(r, &d->lattice, &e) != SENONE_OK)
+    s = sni_take_error(err, &e);
   return s;
 }
 
@@ -245,9 +296,20 @@ static void warn_of(job *j, const sni_item *item, const done *d) {
             item->path, d->rate_hz, wanted, d->rate_hz / 2, d->rate_hz);
 }
 
-static sn_status print_done(job *j, const sni_item *item, const done *d,
-                            sn_err *err) {
+static sn_status write_lattice(job *j, const char *id, const done *d,
+                               sn_err *err) {
+  senone_error e = {0};
+  if (d->lattice == NULL || senone_lattice_n_states(d->lattice) == 0)
+    return SN_OK; /* of no path a warning tells */
+  if (senone_lattice_writer_add(j->lattices, id, d->lattice, &e) != SENONE_OK)
+    return sni_take_error(err, &e);
+  return SN_OK;
+}
+
+static sn_status print_done(job *j, const sni_item *item, const char *id,
+                            const done *d, sn_err *err) {
   warn_of(j, item, d);
+  SN_TRY(write_lattice(j, id, d, err));
   j->totals->n_ok++;
   j->totals->audio_s += d->audio_s;
   if (j->opts->output_dir[0] != '\0') return write_file(j, item, d, err);
@@ -264,9 +326,9 @@ static sn_status emit(void *user, size_t i, size_t w, sn_err *err) {
     j->totals->n_failed++;
     sn_log_msg(j->cli->log, SN_LOG_ERROR, "%s", d->err.msg);
   } else {
-    s = print_done(j, &j->items[i], d, err);
+    s = print_done(j, &j->items[i], j->items[i].id, d, err);
   }
-  sn_str_clear(&d->text);
+  done_clear(d);
   return s;
 }
 
@@ -285,9 +347,9 @@ static sn_status live_stream(job *j, const sni_item *item, sn_audio *a,
     senone_error e = {0};
     sn_status s = end_utterance(j, r, id, &d, err);
     if (s == SN_OK && (d.n_words > 0 || (number == 1 && got == 0)))
-      s = print_done(j, item, &d, err);
+      s = print_done(j, item, id, &d, err);
     (void)sn_cli_finish(j->cli, SN_EXIT_OK); /* to be seen at once */
-    sn_str_clear(&d.text);
+    done_clear(&d);
     SN_TRY(s);
     if (got > 0 && senone_recognizer_next(r, &e) != SENONE_OK)
       return sni_take_error(err, &e);
@@ -333,8 +395,7 @@ static sn_status run_items(job *j, size_t n, sn_err *err) {
     (void)sn_fail_nomem(err, "transcribe");
   else
     s = sn_pool_ordered(pool, n, 0, work, emit, j, err);
-  for (size_t i = 0; j->done != NULL && i < n; i++)
-    sn_str_clear(&j->done[i].text);
+  for (size_t i = 0; j->done != NULL && i < n; i++) done_clear(&j->done[i]);
   for (size_t w = 0; j->recognizers != NULL && w < sn_pool_n_threads(pool); w++)
     senone_recognizer_destroy(j->recognizers[w]);
   sn_free(j->done);
@@ -358,7 +419,16 @@ sn_status sni_transcribe(sn_cli *cli, const sni_transcribe_opts *o,
   sn_status s = sni_make_options(&set, &j.batch, &cli->err);
   if (settings->cmn == SN_SETTINGS_CMN_AUTO) set.cmn = SN_SETTINGS_CMN_LIVE;
   if (s == SN_OK) s = sni_make_options(&set, &j.live, &cli->err);
+  senone_error e = {0};
+  if (s == SN_OK && o->lattice[0] != '\0' &&
+      senone_lattice_writer_create(model, o->lattice, &j.lattices, &e) !=
+          SENONE_OK)
+    s = sni_take_error(&cli->err, &e);
   if (s == SN_OK) s = run_items(&j, n, &cli->err);
+  if (s == SN_OK && j.lattices != NULL &&
+      senone_lattice_writer_close(j.lattices, &e) != SENONE_OK)
+    s = sni_take_error(&cli->err, &e);
+  senone_lattice_writer_destroy(j.lattices);
   if (j.n_low_rate > 1)
     sn_warn(cli->log, "%lld recordings in all have a lower rate than the model",
             (long long)j.n_low_rate);

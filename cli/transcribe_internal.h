@@ -11,7 +11,7 @@
 #include "decoder/output.h"
 
 typedef struct sni_transcribe_opts {
-  const char *model, *channel, *output_dir;
+  const char *model, *channel, *output_dir, *lattice;
   int32_t output; /* sn_out_format */
   int32_t jobs;
   int32_t live; /* 0 auto, 1 no, 2 yes */

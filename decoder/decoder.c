@@ -132,6 +132,18 @@ sn_status sn_decoder_best(sn_decoder *d, bool final, sn_hyp *out, sn_err *err) {
 
 /* ---- Lattices ---- */
 
+sn_status sn_decoder_path(const sn_decoder *d, const sn_lat_path *path,
+                          sn_hyp *out, sn_err *err) {
+  return sni_hyp_of_path(d->search.graph, &d->times, path, out, err);
+}
+
+double sn_decoder_frame_s(const sn_decoder *d, double f) {
+  const int64_t whole = (int64_t)floor(f);
+  const double a = sni_times_begin_s(&d->times, whole);
+  const double b = sni_times_begin_s(&d->times, whole + 1);
+  return a + (f - (double)whole) * (b - a);
+}
+
 sn_lat_scales sn_decoder_scales(const sn_decoder *d) {
   const sn_lat_scales k = {1.0, (double)d->search.opts.acoustic_scale, 0.0};
   return k;

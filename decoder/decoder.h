@@ -10,6 +10,7 @@
 #include "base/scorer.h"
 #include "base/status.h"
 #include "decoder/lat_det.h"
+#include "decoder/lat_paths.h"
 #include "decoder/lattice.h"
 #include "graphs/graph.h"
 #ifdef __cplusplus
@@ -99,6 +100,16 @@ SN_NODISCARD sn_status sn_decoder_lattice(sn_decoder *d, bool final,
                                           const sn_lat_det_opts *opts,
                                           sn_lat *out, sn_lat_det_stats *stats,
                                           sn_err *err);
+/* Words and phones of a path through such a lattice (or through what rescoring
+ * made of it), with times as sn_decoder_best gives them: the k-th word of the
+ * path is said in its k-th segment. Costs of a word are those of its arc.
+ * Only of lattices whose alignments are 2 l and 2 l + 1, as above, and until
+ * start. reached_final is false, for the path does not tell. */
+SN_NODISCARD sn_status sn_decoder_path(const sn_decoder *d,
+                                       const sn_lat_path *path, sn_hyp *out,
+                                       sn_err *err);
+/* Audio time at which frame f begins, 0 <= f <= frames so far. */
+double sn_decoder_frame_s(const sn_decoder *d, double f);
 /* How the two costs of these lattices make a total. */
 sn_lat_scales sn_decoder_scales(const sn_decoder *d);
 float sn_decoder_lattice_beam(const sn_decoder *d);

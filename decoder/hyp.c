@@ -199,3 +199,64 @@ sn_status sni_hyp_make(const sn_graph *g, const sni_trace *trace,
   sn_free(p.at);
   return SN_OK;
 }
+
+/* ---- Of a path through a lattice ---- */
+
+/* Boundaries in order of time: phones that are entered, words where their arcs
+ * begin. */
+static sn_status collect_boundaries(const sn_graph *g, const sn_lat_path *in,
+                                    path *p, sn_err *err) {
+  const size_t n_frames = in->ali.n, n_words = in->words.n;
+  p->at = sn_calloc(n_frames + n_words + 1, sizeof *p->at);
+  if (p->at == NULL) return sn_fail_nomem(err, "decoder: answer");
+  for (size_t f = 0, w = 0; f <= n_frames; f++) {
+    for (; w < n_words && (size_t)in->begin.data[w] == f; w++)
+      p->at[p->n++] = (sni_record){.prev = -1,
+                                   .frame = (int32_t)f,
+                                   .label = -1,
+                                   .word = in->words.data[w] - 1};
+    if (f == n_frames) break;
+    const int32_t label = in->ali.data[f] / 2;
+    if (in->ali.data[f] < 0 || label >= g->n_labels)
+      return sn_fail(err, SN_EFORMAT,
+                     "the lattice's alignment has label %d in frame %zu, the "
+                     "graph has labels below %d",
+                     (int)in->ali.data[f], f, (int)g->n_labels);
+    const bool loops = in->ali.data[f] % 2 != 0;
+    if (g->labels[label].is_entry && !loops)
+      p->at[p->n++] = (sni_record){
+          .prev = -1, .frame = (int32_t)f, .label = label, .word = -1};
+  }
+  p->at[p->n] = (sni_record){
+      .prev = -1, .frame = (int32_t)n_frames, .label = -1, .word = -1};
+  return SN_OK;
+}
+
+sn_status sni_hyp_of_path(const sn_graph *g, const sni_times *times,
+                          const sn_lat_path *in, sn_hyp *out, sn_err *err) {
+  const sni_path_end end = {.acoustic_scale = 1.0};
+  path p = {0};
+  memset(out, 0, sizeof *out);
+  sn_status s = collect_boundaries(g, in, &p, err);
+  if (s == SN_OK) {
+    out->words = sn_calloc(p.n, sizeof *out->words);
+    out->phones = sn_calloc(p.n, sizeof *out->phones);
+    if (out->words == NULL || out->phones == NULL)
+      s = sn_fail_nomem(err, "decoder: answer");
+  }
+  if (s == SN_OK) {
+    fill(g, &p, times, &end, out);
+    SN_ASSERT(out->n_words == in->words.n);
+    for (size_t i = 0; i < out->n_words; i++) {
+      out->words[i].graph_cost = in->word_graph.data[i];
+      out->words[i].acoustic_cost = in->word_acoustic.data[i];
+    }
+    out->graph_cost = in->graph;
+    out->acoustic_cost = in->acoustic;
+    out->n_frames = (int64_t)in->ali.n;
+  } else {
+    sn_hyp_clear(out);
+  }
+  sn_free(p.at);
+  return s;
+}

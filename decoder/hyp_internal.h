@@ -50,6 +50,12 @@ SN_NODISCARD sn_status sni_hyp_make(const sn_graph *g, const sni_trace *trace,
                                     const sni_times *times,
                                     const sni_path_end *end, sn_hyp *out,
                                     sn_err *err);
+/* The same for a path through a lattice whose alignments are 2 * label, + 1
+ * for a loop. SN_EFORMAT: other alignments. */
+SN_NODISCARD sn_status sni_hyp_of_path(const sn_graph *g,
+                                       const sni_times *times,
+                                       const sn_lat_path *path, sn_hyp *out,
+                                       sn_err *err);
 #ifdef __cplusplus
 }
 #endif

@@ -330,44 +330,65 @@ static void improve(mbr *m, double *change) {
   }
 }
 
-sn_status sn_lat_mbr(const sn_lat *l, const sn_lat_scales *k, bool update,
-                     sn_mbr *out, sn_err *err) {
-  memset(out, 0, sizeof *out);
-  if (l->n_states == 0) {
-    const sn_sausage_entry nothing = {0, 1.0};
-    const sn_sausage_bin gap = {0, 1, 0.0, 0.0};
-    sn_status s = SN_ARR_PUSH(&out->entries, nothing, err);
-    if (s == SN_OK) s = SN_ARR_PUSH(&out->bins, gap, err);
-    if (s != SN_OK) sn_mbr_clear(out);
-    return s;
-  }
-  mbr m = {0};
-  sn_lat_path best = {0};
+static sn_status empty_network(sn_mbr *out, sn_err *err) {
+  const sn_sausage_entry nothing = {0, 1.0};
+  const sn_sausage_bin gap = {0, 1, 0.0, 0.0};
+  SN_TRY(SN_ARR_PUSH(&out->entries, nothing, err));
+  return SN_ARR_PUSH(&out->bins, gap, err);
+}
+
+/* Rounds from the places that are set until nothing changes. */
+static sn_status iterate(mbr *m, bool update, sn_mbr *out, sn_err *err) {
   sn_arr_i32 words = {0};
-  sn_status s = mbr_init(&m, l, k, err);
-  if (s == SN_OK) s = sn_lat_best(l, k, &best, err);
-  if (s == SN_OK) s = set_places(&m, best.words.data, best.words.n, err);
-  for (int round = 0; s == SN_OK; round++) {
+  sn_status s = SN_OK;
+  for (int round = 0;; round++) {
     double change = 0.0;
-    out->risk = distances(&m);
-    s = statistics(&m, err);
+    out->risk = distances(m);
+    s = statistics(m, err);
     if (s != SN_OK) break;
-    if (m.gamma.n > 0)
-      qsort(m.gamma.data, m.gamma.n, sizeof *m.gamma.data, by_place);
-    if (update && round < MAX_ROUNDS) improve(&m, &change);
+    if (m->gamma.n > 0)
+      qsort(m->gamma.data, m->gamma.n, sizeof *m->gamma.data, by_place);
+    if (update && round < MAX_ROUNDS) improve(m, &change);
     if (change == 0.0) {
-      s = fill_bins(&m, out, err);
+      s = fill_bins(m, out, err);
       break;
     }
-    s = SN_ARR_RESIZE(&words, m.r.n, err);
+    s = SN_ARR_RESIZE(&words, m->r.n, err);
     if (s != SN_OK) break;
-    memcpy(words.data, m.r.data, m.r.n * sizeof *words.data);
-    s = set_places(&m, words.data, words.n, err);
+    memcpy(words.data, m->r.data, m->r.n * sizeof *words.data);
+    s = set_places(m, words.data, words.n, err);
+    if (s != SN_OK) break;
+  }
+  SN_ARR_FREE(&words);
+  return s;
+}
+
+sn_status sn_lat_mbr_around(const sn_lat *l, const sn_lat_scales *k,
+                            const int32_t *words, size_t n, bool update,
+                            sn_mbr *out, sn_err *err) {
+  memset(out, 0, sizeof *out);
+  mbr m = {0};
+  sn_status s = SN_OK;
+  if (l->n_states == 0) {
+    s = empty_network(out, err);
+  } else {
+    s = mbr_init(&m, l, k, err);
+    if (s == SN_OK) s = set_places(&m, words, n, err);
+    if (s == SN_OK) s = iterate(&m, update, out, err);
   }
   if (s != SN_OK) sn_mbr_clear(out);
-  SN_ARR_FREE(&words);
-  sn_lat_path_clear(&best);
   mbr_free(&m);
+  return s;
+}
+
+sn_status sn_lat_mbr(const sn_lat *l, const sn_lat_scales *k, bool update,
+                     sn_mbr *out, sn_err *err) {
+  sn_lat_path best;
+  memset(out, 0, sizeof *out);
+  SN_TRY(sn_lat_best(l, k, &best, err));
+  const sn_status s =
+      sn_lat_mbr_around(l, k, best.words.data, best.words.n, update, out, err);
+  sn_lat_path_clear(&best);
   return s;
 }
 

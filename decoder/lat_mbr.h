@@ -50,6 +50,13 @@ void sn_mbr_clear(sn_mbr *m);
 SN_NODISCARD sn_status sn_lat_mbr(const sn_lat *l, const sn_lat_scales *k,
                                   bool update, sn_mbr *out, sn_err *err);
 
+/* The same around given words (labels without 0) instead of those of the best
+ * path; with update they are where the iteration begins. */
+SN_NODISCARD sn_status sn_lat_mbr_around(const sn_lat *l,
+                                         const sn_lat_scales *k,
+                                         const int32_t *words, size_t n,
+                                         bool update, sn_mbr *out, sn_err *err);
+
 typedef struct sn_lat_oracle {
   sn_arr_i32 words; /* of the path nearest to the reference */
   int32_t ins, del, sub;

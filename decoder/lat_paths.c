@@ -34,6 +34,8 @@ static double log_add_costs(double a, double b) {
 void sn_lat_path_clear(sn_lat_path *p) {
   SN_ARR_FREE(&p->words);
   SN_ARR_FREE(&p->begin);
+  SN_ARR_FREE(&p->word_graph);
+  SN_ARR_FREE(&p->word_acoustic);
   SN_ARR_FREE(&p->ali);
   memset(p, 0, sizeof *p);
 }
@@ -86,11 +88,15 @@ static sn_status fill_path(const sn_lat *l, const sn_lat_scales *k,
   SN_TRY(SN_ARR_RESERVE(&out->ali, n_ali, err));
   SN_TRY(SN_ARR_RESERVE(&out->words, n_words, err));
   SN_TRY(SN_ARR_RESERVE(&out->begin, n_words, err));
+  SN_TRY(SN_ARR_RESERVE(&out->word_graph, n_words, err));
+  SN_TRY(SN_ARR_RESERVE(&out->word_acoustic, n_words, err));
   for (size_t i = 0; i < n; i++) {
     const sn_lat_arc *const a = &l->arcs[arcs[i]];
     if (a->word != 0) {
       out->begin.data[out->begin.n++] = (int32_t)out->ali.n;
       out->words.data[out->words.n++] = a->word;
+      out->word_graph.data[out->word_graph.n++] = a->graph;
+      out->word_acoustic.data[out->word_acoustic.n++] = a->acoustic;
     }
     if (a->n_ali > 0)
       memcpy(out->ali.data + out->ali.n, l->ali + a->first_ali,
@@ -144,6 +150,29 @@ sn_status sn_lat_best(const sn_lat *l, const sn_lat_scales *k, sn_lat_path *out,
   if (s != SN_OK) sn_lat_path_clear(out);
   SN_ARR_FREE(&arcs);
   sn_free(beta);
+  return s;
+}
+
+sn_status sn_lat_follow(const sn_lat *l, const sn_lat_scales *k,
+                        const int32_t *words, size_t n, sn_lat_path *out,
+                        bool *found, sn_err *err) {
+  SN_ARR(uint32_t) arcs = {0};
+  int32_t at = 0;
+  memset(out, 0, sizeof *out);
+  *found = l->n_states > 0;
+  sn_status s = SN_OK;
+  for (size_t i = 0; s == SN_OK && *found && i < n; i++) {
+    uint32_t a = l->states[at].first_arc;
+    while (a < l->states[at + 1].first_arc && l->arcs[a].word != words[i]) a++;
+    *found = a < l->states[at + 1].first_arc;
+    if (!*found) break;
+    s = SN_ARR_PUSH(&arcs, a, err);
+    at = l->arcs[a].next;
+  }
+  *found = s == SN_OK && *found && isfinite(l->states[at].final_graph);
+  if (*found) s = fill_path(l, k, arcs.data, arcs.n, at, out, err);
+  if (s != SN_OK) sn_lat_path_clear(out);
+  SN_ARR_FREE(&arcs);
   return s;
 }
 

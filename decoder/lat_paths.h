@@ -5,6 +5,8 @@
  * a word). */
 #ifndef SN_DECODER_LAT_PATHS_H
 #define SN_DECODER_LAT_PATHS_H
+#include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "base/arr.h"
@@ -16,11 +18,13 @@ extern "C" {
 
 /* A complete path. Zeroed is empty; owned by the caller (sn_lat_path_clear). */
 typedef struct sn_lat_path {
-  sn_arr_i32 words;       /* labels, without 0 */
-  sn_arr_i32 begin;       /* frame at which each word's arc begins, [words.n] */
-  sn_arr_i32 ali;         /* one label a frame */
-  double graph, acoustic; /* unscaled, final weight included */
-  double total;           /* scaled, with penalties */
+  sn_arr_i32 words; /* labels, without 0 */
+  sn_arr_i32 begin; /* frame at which each word's arc begins, [words.n] */
+  sn_arr_f32 word_graph, word_acoustic; /* costs of each word's arc, [words.n],
+                                           unscaled */
+  sn_arr_i32 ali;                       /* one label a frame */
+  double graph, acoustic;               /* unscaled, final weight included */
+  double total;                         /* scaled, with penalties */
 } sn_lat_path;
 void sn_lat_path_clear(sn_lat_path *p);
 
@@ -28,6 +32,14 @@ void sn_lat_path_clear(sn_lat_path *p);
  * lattice gives an empty path of total +infinity. */
 SN_NODISCARD sn_status sn_lat_best(const sn_lat *l, const sn_lat_scales *k,
                                    sn_lat_path *out, sn_err *err);
+
+/* The path that says words[0..n) (labels, without 0) in a deterministic
+ * lattice, where there is one at most. *found false: there is none, and *out is
+ * empty. */
+SN_NODISCARD sn_status sn_lat_follow(const sn_lat *l, const sn_lat_scales *k,
+                                     const int32_t *words, size_t n,
+                                     sn_lat_path *out, bool *found,
+                                     sn_err *err);
 
 /* The n best paths in order of total, best first; of equals the one that is
  * found first (a fixed rule of arc order). In a deterministic lattice all word

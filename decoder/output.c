@@ -58,7 +58,12 @@ static sn_status add_ctm(const sn_out_utt *u, sn_str *out, sn_err *err) {
     SN_TRY(sni_out_number(out, w->begin_s, 3, err));
     SN_TRY(sn_str_adds(out, " ", err));
     SN_TRY(sni_out_number(out, w->end_s - w->begin_s, 3, err));
-    SN_TRY(sn_str_addf(out, err, " %s\n", w->text));
+    SN_TRY(sn_str_addf(out, err, " %s", w->text));
+    if (w->has_confidence) {
+      SN_TRY(sn_str_adds(out, " ", err));
+      SN_TRY(sni_out_number(out, w->confidence, 4, err));
+    }
+    SN_TRY(sn_str_adds(out, "\n", err));
   }
   return SN_OK;
 }
@@ -113,6 +118,36 @@ static sn_status json_costs(double graph, double acoustic, sn_str *out,
   return json_number("acoustic_cost", acoustic, 4, out, err);
 }
 
+/* Nothing where the confidence is not known. */
+static sn_status json_confidence(const sn_out_word *w, sn_str *out,
+                                 sn_err *err) {
+  if (!w->has_confidence) return SN_OK;
+  SN_TRY(json_number("confidence", w->confidence, 4, out, err));
+  if (w->n_alternatives == 0) return SN_OK;
+  SN_TRY(sn_str_adds(out, ",\"alternatives\":[", err));
+  for (size_t i = 0; i < w->n_alternatives; i++) {
+    SN_TRY(sn_str_adds(out, i > 0 ? ",{\"word\":" : "{\"word\":", err));
+    SN_TRY(json_string(w->alternatives[i].text, out, err));
+    SN_TRY(json_number("posterior", w->alternatives[i].posterior, 4, out, err));
+    SN_TRY(sn_str_adds(out, "}", err));
+  }
+  return sn_str_adds(out, "]", err);
+}
+
+static sn_status json_sentences(const sn_out_utt *u, sn_str *out, sn_err *err) {
+  if (u->n_sentences == 0) return SN_OK;
+  SN_TRY(sn_str_adds(out, ",\"nbest\":[", err));
+  for (size_t i = 0; i < u->n_sentences; i++) {
+    const sn_out_sentence *const x = &u->sentences[i];
+    SN_TRY(sn_str_adds(out, i > 0 ? ",{\"text\":" : "{\"text\":", err));
+    SN_TRY(json_string(x->text, out, err));
+    SN_TRY(json_costs(x->graph_cost, x->acoustic_cost, out, err));
+    SN_TRY(json_number("posterior", x->posterior, 4, out, err));
+    SN_TRY(sn_str_adds(out, "}", err));
+  }
+  return sn_str_adds(out, "]", err);
+}
+
 static sn_status json_words(const sn_out_utt *u, sn_str *out, sn_err *err) {
   SN_TRY(sn_str_adds(out, ",\"words\":[", err));
   for (size_t i = 0; i < u->n_words; i++) {
@@ -121,6 +156,7 @@ static sn_status json_words(const sn_out_utt *u, sn_str *out, sn_err *err) {
     SN_TRY(json_string(w->text, out, err));
     SN_TRY(json_span(w->begin_s, w->end_s, out, err));
     SN_TRY(json_costs(w->graph_cost, w->acoustic_cost, out, err));
+    SN_TRY(json_confidence(w, out, err));
     SN_TRY(sn_str_adds(out, "}", err));
   }
   return sn_str_adds(out, "]", err);
@@ -152,8 +188,10 @@ sn_status sni_out_json(const sn_out_utt *u, sn_str *out, sn_err *err) {
   SN_TRY(sn_str_addf(out, err, ",\"no_path\":%s,\"incomplete\":%s",
                      u->no_path ? "true" : "false",
                      u->incomplete ? "true" : "false"));
+  if (u->rescored) SN_TRY(sn_str_adds(out, ",\"rescored\":true", err));
   SN_TRY(json_words(u, out, err));
   SN_TRY(json_phones(u, out, err));
+  SN_TRY(json_sentences(u, out, err));
   return sn_str_adds(out, "}\n", err);
 }
 

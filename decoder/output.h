@@ -17,7 +17,7 @@ typedef enum sn_out_format {
   SN_OUT_KALDI,    /* "ID words" */
   SN_OUT_TRN,      /* "words (ID)", sclite's transcript format */
   SN_OUT_JSON,     /* one object a line */
-  SN_OUT_CTM,      /* "ID 1 BEGIN DURATION WORD", NIST's time-marked words */
+  SN_OUT_CTM,      /* "ID 1 BEGIN DURATION WORD [CONFIDENCE]", of NIST */
   SN_OUT_SRT,      /* SubRip subtitles */
   SN_OUT_VTT,      /* WebVTT subtitles (W3C) */
   SN_OUT_TEXTGRID, /* Praat: a tier of words, a tier of phones */
@@ -30,11 +30,25 @@ const char *sn_out_ending(sn_out_format f);
 /* Whether one output can hold several utterances. */
 bool sn_out_many(sn_out_format f);
 
+typedef struct sn_out_alternative {
+  const char *text; /* empty: nothing */
+  double posterior;
+} sn_out_alternative;
+
 typedef struct sn_out_word {
   const char *text;
   double begin_s, end_s; /* from the start of the recording */
   double graph_cost, acoustic_cost;
+  bool has_confidence;
+  double confidence; /* 0 to 1 */
+  const sn_out_alternative *alternatives;
+  size_t n_alternatives;
 } sn_out_word;
+
+typedef struct sn_out_sentence {
+  const char *text;
+  double graph_cost, acoustic_cost, posterior;
+} sn_out_sentence;
 
 typedef struct sn_out_phone {
   const char *text;
@@ -51,7 +65,9 @@ typedef struct sn_out_utt {
   size_t n_phones;
   double begin_s, end_s; /* of the utterance */
   double graph_cost, acoustic_cost;
-  bool no_path, incomplete;
+  bool no_path, incomplete, rescored;
+  const sn_out_sentence *sentences; /* n best, best first */
+  size_t n_sentences;
 } sn_out_utt;
 
 /* Adds the utterance to *out. Output is UTF-8: bytes that are not become

@@ -124,3 +124,55 @@ awk '$5 == "hearts" && $3 > 1.3 && $3 < 1.7 { n++ } END { exit n != 1 }' out ||
 printf 'u3 rec-c 0 1.1\n' >corpus/train/segments
 run 1 "$senone" transcribe -m en-us -o kaldi corpus/train
 says 'segments:1:.*rec-c'
+
+# Lattices: the same archive for any number of threads, the answer in it.
+for j in 1 2 5; do
+  run 0 "$senone" transcribe -m en-us -j $j -o kaldi --lattice=j$j.lat $cards/00{5,4,3,2,1}.wav "$long"
+  mv out j$j.txt
+  cmp j$j.txt j1.txt || fail "--lattice: -j $j differs"
+  cmp j$j.lat j1.lat || fail "lattices of -j $j differ"
+done
+run 0 "$senone" transcribe -m en-us -j 1 -o kaldi $cards/00{5,4,3,2,1}.wav "$long"
+cmp out j1.txt || fail 'another answer with --lattice'
+run 0 "$senone" lattice best --output=text j1.lat
+cmp out j1.txt || fail 'the best paths of the lattices are not the answer'
+run 0 "$senone" transcribe -m en-us --lattice=ark:k.ark --lattice-beam=3 $cards/001.wav
+run 0 "$senone" lattice info ark:k.ark
+prints '^utterances	1$'
+run 0 "$senone" transcribe -m en-us --lattice=slf:slf/ $cards/001.wav
+run 0 "$senone" lattice best --output=text slf:slf/001.slf
+run 1 "$senone" transcribe -m en-us --lattice=/nowhere/x.lat $cards/001.wav
+run 1 "$senone" transcribe -m en-us --lattice=part.lat $cards/001.wav missing.wav
+[ -e part.lat ] || fail 'no lattices of what could be transcribed'
+
+# Confidences, alternatives and the n best.
+run 0 "$senone" transcribe -m en-us -o ctm "$long"
+[ "$(awk 'NF != 6 || $6 <= 0 || $6 > 1' out | wc -l)" = 0 ] || fail "ctm: $(cat out)"
+run 0 "$senone" transcribe -m en-us -o ctm --confidence=no "$long"
+[ "$(awk 'NF != 5' out | wc -l)" = 0 ] || fail "ctm: $(cat out)"
+run 0 "$senone" transcribe -m en-us -o json --alternatives=3 --nbest=4 "$long"
+python3 - out <<'PY' || fail "json: $(cat out)"
+import json, sys
+d = json.load(open(sys.argv[1]))
+assert d['nbest'][0]['text'] == d['text'] and len(d['nbest']) == 4
+assert any(w.get('alternatives') for w in d['words'])
+for w in d['words']:
+    assert 0 < w['confidence'] <= 1
+    assert w['confidence'] + sum(a['posterior'] for a in w.get('alternatives', ())) < 1.001
+PY
+run 0 "$senone" transcribe -m en-us -o json --mbr "$long"
+python3 "$top/tests/cli/check-output.py" json out 3.1 >/dev/null || fail 'json of --mbr'
+run 0 "$senone" transcribe -m en-us -o TextGrid --mbr "$long"
+python3 "$top/tests/cli/check-output.py" TextGrid out 3.1 >/dev/null || fail 'TextGrid of --mbr'
+
+# Two passes, and one.
+rescore=(--rescore-lm="$model/lm.bin" --graph-lm="$model/lm.bin" --graph="$model/graph.sng")
+run 0 "$senone" transcribe -m en-us -j 1 -o json "${rescore[@]}" $cards/00{5,2}.wav "$long"
+prints '"rescored":true'
+mv out two
+run 0 "$senone" transcribe -m en-us -j 3 -o json "${rescore[@]}" $cards/00{5,2}.wav "$long"
+cmp out two || fail 'two passes: -j 3 differs'
+run 0 "$senone" transcribe -m en-us -j 1 -o json --rescore-lm=none "$long"
+! grep -q '"rescored":true' out || fail '--rescore-lm=none'
+run 1 "$senone" transcribe -m en-us --grammar=$cards/cards.gram --rescore-lm="$model/lm.bin" $cards/001.wav
+says 'rescore-lm: a graph of a grammar'
