@@ -36,7 +36,7 @@ extern "C" {
 #define SENONE_API
 #endif
 
-/* Version of the library, for example "0.1.0". Cannot fail. */
+/* Version of the library, for example "0.2.0". Cannot fail. */
 SENONE_API const char *senone_version(void);
 
 /* ---- Failures ---- */
