@@ -98,7 +98,8 @@ static void test_a_lattice_changes_no_answer(void **state) {
       assert_true(w->confidence > 0.0 && w->confidence <= 1.0);
       assert_true(w->n_alternatives <= 5);
       for (size_t j = 0; j < w->n_alternatives; j++)
-        all += senone_result_alternative(y, w->first_alternative + j)->posterior;
+        all +=
+            senone_result_alternative(y, w->first_alternative + j)->posterior;
       assert_true(all <= 1.0 + 1e-9);
     }
     assert_null(senone_result_sentence(y, senone_result_n_sentences(y)));
@@ -246,14 +247,15 @@ static void refused(senone_options *o, senone_status want, const char *says) {
 
 static void test_a_second_pass_needs_the_right_models(void **state) {
   (void)state;
-  refused(options("grammar", SPHINX_CARDS "/cards.gram", "rescore-lm", full_lm, NULL), SENONE_EARG,
-          "grammar");
-  refused(options("graph", fix.graph, "rescore-lm", full_lm, NULL),
-          SENONE_EARG, "graph-lm");
-  refused(options("rescore-lm", full_lm, NULL), SENONE_EARG, "graph-lm");
-  refused(options("lm", small_lm, "graph-lm", bad_lm, "rescore-lm", full_lm,
+  refused(options("grammar", SPHINX_CARDS "/cards.gram", "rescore-lm", full_lm,
                   NULL),
-          SENONE_EMISMATCH, "n-grams");
+          SENONE_EARG, "grammar");
+  refused(options("graph", fix.graph, "rescore-lm", full_lm, NULL), SENONE_EARG,
+          "graph-lm");
+  refused(options("rescore-lm", full_lm, NULL), SENONE_EARG, "graph-lm");
+  refused(
+      options("lm", small_lm, "graph-lm", bad_lm, "rescore-lm", full_lm, NULL),
+      SENONE_EMISMATCH, "n-grams");
   refused(options("lm", small_lm, "rescore-lm", "/nowhere/x.arpa", NULL),
           SENONE_EIO, "/nowhere/x.arpa");
 }

@@ -13,8 +13,8 @@
 #include "decoder/output.h"
 
 static const sn_out_word words[] = {
-    {"go", 0.1, 0.35, 1.5, 20.25},
-    {"for\"ward", 0.35, 0.9, 2, 30},
+    {"go", 0.1, 0.35, 1.5, 20.25, false, 0, NULL, 0},
+    {"for\"ward", 0.35, 0.9, 2, 30, false, 0, NULL, 0},
 };
 static const sn_out_phone phones[] = {
     {"SIL", 0, 0.1, true},         {"G", 0.1, 0.2, false},
@@ -53,6 +53,34 @@ static void test_line_formats(void **state) {
          "a-1 1 0.350 0.550 for\"ward\n");
 }
 
+static void test_confidence_and_alternatives_where_they_are_known(
+    void **state) {
+  (void)state;
+  static const sn_out_alternative others[] = {{"no", 0.25}, {"", 0.125}};
+  static const sn_out_sentence best[] = {{"go", 1, 2, 0.625}};
+  const sn_out_word w = {"go", 0, 1, 1, 2, true, 0.625, others, 2};
+  const sn_out_utt u = {.id = "x",
+                        .words = &w,
+                        .n_words = 1,
+                        .end_s = 1,
+                        .graph_cost = 1,
+                        .acoustic_cost = 2,
+                        .rescored = true,
+                        .sentences = best,
+                        .n_sentences = 1};
+  expect(SN_OUT_CTM, &u, "x 1 0.000 1.000 go 0.6250\n");
+  expect(SN_OUT_JSON, &u,
+         "{\"id\":\"x\",\"text\":\"go\",\"begin\":0.000,\"end\":1.000,"
+         "\"graph_cost\":1.0000,\"acoustic_cost\":2.0000,\"no_path\":false,"
+         "\"incomplete\":false,\"rescored\":true,\"words\":[{\"word\":\"go\","
+         "\"begin\":0.000,\"end\":1.000,\"graph_cost\":1.0000,"
+         "\"acoustic_cost\":2.0000,\"confidence\":0.6250,\"alternatives\":"
+         "[{\"word\":\"no\",\"posterior\":0.2500},{\"word\":\"\","
+         "\"posterior\":0.1250}]}],\"phones\":[],\"nbest\":[{\"text\":\"go\","
+         "\"graph_cost\":1.0000,\"acoustic_cost\":2.0000,"
+         "\"posterior\":0.6250}]}\n");
+}
+
 static void test_empty_results_keep_their_line(void **state) {
   (void)state;
   const sn_out_utt u = {.id = "b", .no_path = true};
@@ -79,7 +107,8 @@ static void test_json_has_everything(void **state) {
 
 static void test_json_escapes_what_it_must(void **state) {
   (void)state;
-  const sn_out_word w = {"a\"b\\c\n\x01\xc3\xa9\xff\xe2\x82", 0, 1, 0, 0};
+  const sn_out_word w = {
+      "a\"b\\c\n\x01\xc3\xa9\xff\xe2\x82", 0, 1, 0, 0, false, 0, NULL, 0};
   const sn_out_utt u = {.id = "x", .words = &w, .n_words = 1, .end_s = 1};
   sn_str s = {0};
   assert_int_equal(sn_out_add(SN_OUT_JSON, &u, &s, NULL), SN_OK);
@@ -157,10 +186,11 @@ static void test_textgrid_tiles_its_tiers(void **state) {
 static void test_subtitles_break_at_pauses_and_lengths(void **state) {
   (void)state;
   static const sn_out_word w[] = {
-      {"alpha", 3661.5, 3662, 0, 0}, /* alone: a pause follows */
-      {"a", 3663, 3663.2, 0, 0},
-      {"<b>", 3663.2, 3663.5, 0, 0},
-      {"&", 3663.6, 3664.5, 0, 0},
+      {"alpha", 3661.5, 3662, 0, 0, false, 0, NULL,
+       0}, /* alone: a pause follows */
+      {"a", 3663, 3663.2, 0, 0, false, 0, NULL, 0},
+      {"<b>", 3663.2, 3663.5, 0, 0, false, 0, NULL, 0},
+      {"&", 3663.6, 3664.5, 0, 0, false, 0, NULL, 0},
   };
   const sn_out_utt u = {
       .id = "x", .words = w, .n_words = 4, .begin_s = 0, .end_s = 3665};
@@ -181,7 +211,8 @@ static void test_subtitles_keep_their_limits(void **state) {
   for (int i = 0; i < 200; i++) {
     static const char *const texts[] = {"na\xc3\xafve", "subtitle", "of",
                                         "considerable", "length"};
-    w[i] = (sn_out_word){texts[i % 5], 0.3 * i, 0.3 * i + 0.3, 0, 0};
+    w[i] = (sn_out_word){texts[i % 5], 0.3 * i, 0.3 * i + 0.3, 0, 0,
+                         false,        0,       NULL,          0};
   }
   const sn_out_utt u = {.id = "x", .words = w, .n_words = 200, .end_s = 60};
   sn_str s = {0};
@@ -233,6 +264,7 @@ static void test_out_of_memory_is_reported(void **state) {
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(test_line_formats),
+      cmocka_unit_test(test_confidence_and_alternatives_where_they_are_known),
       cmocka_unit_test(test_empty_results_keep_their_line),
       cmocka_unit_test(test_json_has_everything),
       cmocka_unit_test(test_json_escapes_what_it_must),
