@@ -155,13 +155,23 @@ static sn_status take_nbest(const sn_lat *lat, const sn_lat_scales *k, size_t n,
   return s;
 }
 
+/* Work and memory of a confusion network grow with states times words: 16
+ * million are some 5 minutes of speech and 400 MB at most. Longer utterances go
+ * without, and are named. */
+#define NETWORK_MAX_CELLS 16e6
+
 static sn_status from_lattice(const sn_settings *set, const sn_decoder *d,
                               const sn_lat *lat, bool rescored, sni_answer *out,
                               sn_err *err) {
   const sn_lat_scales k = sn_decoder_scales(d);
   if (rescored) SN_TRY(lattice_best(d, lat, &out->hyp, err));
-  if (set->mbr || set->confidence != SN_SETTINGS_CONFIDENCE_NO ||
-      set->alternatives > 0) {
+  const bool wanted = set->mbr ||
+                      set->confidence != SN_SETTINGS_CONFIDENCE_NO ||
+                      set->alternatives > 0;
+  out->network_left_out =
+      wanted && (double)lat->n_states * ((double)out->hyp.n_words + 1.0) >
+                    NETWORK_MAX_CELLS;
+  if (wanted && !out->network_left_out) {
     sn_mbr m;
     SN_TRY(network(lat, &k, &out->hyp, set->mbr, &m, err));
     sn_status s = SN_OK;

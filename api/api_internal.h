@@ -73,6 +73,7 @@ typedef struct sni_answer {
   size_t *first_alternative; /* [hyp.n_words + 1]; NULL with confidence */
   SN_ARR(sni_alternative) alternatives;
   SN_ARR(sni_sentence) nbest;
+  bool network_left_out; /* asked for, but too large */
 } sni_answer;
 void sni_answer_clear(sni_answer *a);
 

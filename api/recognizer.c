@@ -301,6 +301,12 @@ senone_status senone_recognizer_take_result(senone_recognizer *r,
                                       r->wants_lattice ? &r->lat : NULL,
                                       r->rescored, &answer, &err)
                     : partial_answer(r, &answer, &err);
+  if (s == SN_OK && answer.network_left_out)
+    sn_warn(r->model->log,
+            "%.0f s in one utterance are too long for confidences, "
+            "alternatives and --mbr: the result has none; cut the recording, "
+            "for example by segments of a data directory",
+            length_s(r));
   if (s == SN_OK)
     s = sni_result_create(r->model->graph, &answer, r->begin_s,
                           r->begin_s + length_s(r), out, &err);

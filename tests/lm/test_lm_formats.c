@@ -224,9 +224,9 @@ static void test_damage_is_named_when_verified_and_safe_when_not(void **state) {
     char *const data = bytes_of(lm, formats[f], 4, &n);
     for (size_t i = 0; i < n; i++) {
       const char before = data[i];
-      data[i] = i % 3 == 0   ? (char)0xff
-                : i % 3 == 1 ? (char)~before
-                             : (char)(before ^ (1 << i % 8));
+      data[i] = (char)(i % 3 == 0   ? 0xff
+                       : i % 3 == 1 ? ~before
+                                    : before ^ (1 << i % 8));
       sn_ngram *got = NULL;
       sn_err err = {0};
       if (data[i] != before &&
