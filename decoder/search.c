@@ -371,6 +371,25 @@ static sn_status end_layer(sni_search *s, float cutoff, sn_err *err) {
                        sizeof s->next[0], err);
 }
 
+/* Links to tokens that will not be expanded lead nowhere, now that the cutoff
+ * is known; nor do those that a better path into the same token has left behind
+ * by more than the lattice beam. They are most of the links of a frame, and go
+ * while they are still in the cache. (A token beyond the cutoff whose epsilon
+ * arcs were followed may have better ones behind it.) */
+static void thin_links(sni_search *s, float cutoff) {
+  sni_links *const x = &s->links;
+  sni_link *const links = x->links.data;
+  size_t kept = x->layers.data[x->layers.n - 1].first_link;
+  for (size_t i = kept; i < x->links.n; i++) {
+    const sni_token *const to = &s->cur[links[i].to];
+    if (to->cost > cutoff && !to->has_eps) continue;
+    if (!(links[i].cost <= to->cost + x->beam)) continue;
+    if (kept != i) links[kept] = links[i];
+    kept++;
+  }
+  x->links.n = kept;
+}
+
 /* ---- Frames ---- */
 
 sn_status sni_search_start(sni_search *s, sn_err *err) {
@@ -582,6 +601,7 @@ static sn_status expand(sni_search *s, const cut *c, sn_err *err) {
 
 static sn_status expand_with_links(sni_search *s, const cut *c,
                                    const float *loglik, sn_err *err) {
+  thin_links(s, c->cutoff);
   SN_TRY(sni_links_begin(&s->links, err));
   return expand_any(s, c, loglik, err);
 }
