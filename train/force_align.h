@@ -1,0 +1,89 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* train/force_align.h - when each word and phone of a known transcript is
+ * said, with any acoustic model.
+ *
+ * The search graph of one utterance is its words in a row, each with all its
+ * pronunciations, and the model's fillers (silence, noises) optional before,
+ * between and behind them; the search is the decoder's. Language scale and
+ * word penalty are 1 and 0: the path is the most likely one under the model.
+ * The beam widens when nothing reaches the end. */
+#ifndef SN_TRAIN_FORCE_ALIGN_H
+#define SN_TRAIN_FORCE_ALIGN_H
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "am/am.h"
+#include "base/arena.h"
+#include "base/opt.h"
+#include "base/status.h"
+#include "lexicon/lexicon.h"
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef struct sn_align_opts {
+  float beam;       /* nat below the best path */
+  float retry_beam; /* doubled on failure up to this */
+} sn_align_opts;
+extern const sn_opt sn_align_opt_table[];
+
+/* Why there is no alignment. */
+typedef enum sn_align_failure {
+  SN_ALIGN_DONE,
+  SN_ALIGN_NO_WORDS,  /* the transcript is empty */
+  SN_ALIGN_OOV,       /* words without pronunciation: detail names them */
+  SN_ALIGN_TOO_SHORT, /* fewer frames than the words' phones have states */
+  SN_ALIGN_BEAM       /* nothing reached the end within retry_beam */
+} sn_align_failure;
+
+typedef struct sn_align_word {
+  const char *text;
+  double begin_s, end_s;
+  double loglik; /* acoustic, of its frames */
+} sn_align_word;
+
+typedef struct sn_align_phone {
+  const char *name;
+  int32_t word; /* index in words; -1: filler */
+  double begin_s, end_s;
+} sn_align_phone;
+
+/* Zeroed is empty; times from the start of the samples. */
+typedef struct sn_alignment {
+  sn_align_failure failure;
+  const char *detail; /* one line; "" where it is done */
+  sn_align_word *words;
+  size_t n_words;
+  sn_align_phone *phones;
+  size_t n_phones;
+  int64_t n_frames;
+  float beam;    /* that it took */
+  double loglik; /* acoustic log-likelihood of the path */
+  double margin; /* that minus the sum of each frame's best pdf: 0 would be the
+                    best of all state sequences, words or not; far below the
+                    corpus's usual value a frame, the words were not said */
+  sn_arena memory;
+} sn_alignment;
+void sn_alignment_clear(sn_alignment *a); /* zeroed is fine; twice is fine */
+
+/* One thread's; model and lexicon (grouped) are borrowed and shared. temp is a
+ * folder for small temporary files. opts may be NULL. */
+typedef struct sn_aligner sn_aligner;
+SN_NODISCARD sn_status sn_aligner_create(const sn_am *am, const sn_lexicon *lex,
+                                         const char *temp,
+                                         const sn_align_opts *opts,
+                                         sn_aligner **out, sn_err *err);
+void sn_aligner_destroy(sn_aligner *a);         /* NULL is fine */
+double sn_aligner_rate_hz(const sn_aligner *a); /* of the samples it wants */
+/* samples: n in 16-bit units. text: words separated by blanks. What is wrong
+ * with the utterance is out->failure, not an error. Errors: SN_ENOMEM, SN_EIO
+ * for the temporary folder, SN_EFORMAT for a sample that is no number,
+ * SN_EMISMATCH for phones that the model lacks. */
+SN_NODISCARD sn_status sn_aligner_run(sn_aligner *a, const float *samples,
+                                      size_t n, const char *text,
+                                      sn_alignment *out, sn_err *err);
+#ifdef __cplusplus
+}
+#endif
+#endif
