@@ -17,6 +17,7 @@
 #include "base/mem.h"
 #include "base/str.h"
 #include "decoder/decoder.h"
+#include "decoder/lat_paths.h"
 #include "graphs/build.h"
 
 #define AT(field) offsetof(sn_align_opts, field)
@@ -39,6 +40,7 @@ struct sn_aligner {
 void sn_alignment_clear(sn_alignment *a) {
   const sn_alignment none = {0};
   sn_arena_clear(&a->memory);
+  sn_mat_free(&a->feats);
   *a = none;
 }
 
@@ -220,6 +222,25 @@ static void watch_destroy(sn_scorer *s) { (void)s; }
 static const sn_scorer_ops watch_ops = {
     watch_ready, watch_finished, watch_scores, watch_time, watch_destroy};
 
+/* The pdf of each frame of the best path. */
+static sn_status take_pdfs(job *j, sn_decoder *d) {
+  sn_lat lat = {0};
+  sn_lat_path path = {0};
+  const sn_lat_scales scales = sn_decoder_scales(d);
+  sn_status s = sn_decoder_raw_lattice(d, true, NULL, &lat, j->err);
+  if (s == SN_OK) s = sn_lat_best(&lat, &scales, &path, j->err);
+  int32_t *const pdfs =
+      sn_arena_alloc(&j->out->memory, path.ali.n + 1, sizeof *pdfs);
+  if (s == SN_OK && pdfs == NULL) s = sn_fail_nomem(j->err, "alignment");
+  for (size_t t = 0; s == SN_OK && t < path.ali.n; t++)
+    pdfs[t] = j->graph->labels[path.ali.data[t]].pdf;
+  j->out->pdfs = pdfs;
+  j->out->n_frames = (int64_t)path.ali.n;
+  sn_lat_path_clear(&path);
+  sn_lat_clear(&lat);
+  return s;
+}
+
 /* One pass over the samples with the given beam. */
 static sn_status search(job *j, const float *samples, size_t n, float beam,
                         sn_hyp *hyp, double *best_sum) {
@@ -231,7 +252,8 @@ static sn_status search(job *j, const float *samples, size_t n, float beam,
   o.beam = beam;
   o.max_active = 100000000; /* the beam alone decides */
   o.acoustic_scale = 1;
-  o.lattice_beam = 0;
+  /* a lattice of hardly more than the best path tells its states */
+  o.lattice_beam = j->a->opts.keep_frames ? 0.01f : 0;
   sn_feat_stream_reset(j->a->feats, false);
   SN_TRY_GOTO(s, sn_feat_stream_push(j->a->feats, samples, n, j->err));
   SN_TRY_GOTO(s, sn_feat_stream_finish(j->a->feats, j->err));
@@ -241,6 +263,8 @@ static sn_status search(job *j, const float *samples, size_t n, float beam,
   SN_TRY_GOTO(s, sn_decoder_start(d, j->err));
   SN_TRY_GOTO(s, sn_decoder_advance(d, &w.base, j->err));
   SN_TRY_GOTO(s, sn_decoder_best(d, true, hyp, j->err));
+  if (j->a->opts.keep_frames && hyp->reached_final)
+    SN_TRY_GOTO(s, take_pdfs(j, d));
   *best_sum = w.best_sum;
 fail:
   sn_decoder_destroy(d);
@@ -354,6 +378,20 @@ static sn_status take_path(job *j, const sn_hyp *h, double best_sum) {
   return SN_OK;
 }
 
+/* The features once more, all of them. */
+static sn_status keep_feats(job *j, const float *samples, size_t n) {
+  sn_alignment *const o = j->out;
+  size_t got = 0;
+  sn_feat_stream_reset(j->a->feats, false);
+  SN_TRY(sn_feat_stream_push(j->a->feats, samples, n, j->err));
+  SN_TRY(sn_feat_stream_finish(j->a->feats, j->err));
+  SN_TRY(sn_mat_alloc(sn_feat_stream_ready(j->a->feats),
+                      sn_feat_dim(j->a->feat), &o->feats, j->err));
+  SN_TRY(sn_feat_stream_pull(j->a->feats, o->feats, NULL, &got, j->err));
+  SN_ASSERT((int64_t)got == o->n_frames);
+  return SN_OK;
+}
+
 static sn_status run(job *j, const float *samples, size_t n) {
   sn_hyp hyp = {0};
   double best_sum = 0;
@@ -363,6 +401,8 @@ static sn_status run(job *j, const float *samples, size_t n) {
   sn_status s = find_path(j, samples, n, &hyp, &best_sum);
   if (s == SN_OK && j->out->failure == SN_ALIGN_DONE)
     s = take_path(j, &hyp, best_sum);
+  if (s == SN_OK && j->out->failure == SN_ALIGN_DONE && j->a->opts.keep_frames)
+    s = keep_feats(j, samples, n);
   sn_hyp_clear(&hyp);
   return s;
 }

@@ -15,6 +15,7 @@
 
 #include "am/am.h"
 #include "base/arena.h"
+#include "base/mat.h"
 #include "base/opt.h"
 #include "base/status.h"
 #include "lexicon/lexicon.h"
@@ -23,6 +24,7 @@ extern "C" {
 #endif
 
 typedef struct sn_align_opts {
+  bool keep_frames; /* also features and the pdf of each frame */
   float beam;       /* nat below the best path */
   float retry_beam; /* doubled on failure up to this */
 } sn_align_opts;
@@ -63,6 +65,8 @@ typedef struct sn_alignment {
   double margin; /* that minus the sum of each frame's best pdf: 0 would be the
                     best of all state sequences, words or not; far below the
                     corpus's usual value a frame, the words were not said */
+  const int32_t *pdfs; /* [n_frames] where keep_frames, else NULL */
+  sn_mat feats;        /* [n_frames x D] likewise */
   sn_arena memory;
 } sn_alignment;
 void sn_alignment_clear(sn_alignment *a); /* zeroed is fine; twice is fine */
