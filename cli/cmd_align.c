@@ -237,7 +237,7 @@ const sn_command sn_cmd_align = {
         "are named, and the exit status is then 1. Times are seconds from the "
         "start of the utterance; docs/alignment.md describes the formats.",
     .example =
-        "senone align --model=en-us --text='ten of clubs' "
+        "senone align --model=en-us --lexicon=lexicon.db --text='ten of clubs' "
         "/usr/share/pocketsphinx/test/data/cards/001.wav",
     .tables = {{table, sizeof(align_opts)},
                {sn_align_opt_table, sizeof(sn_align_opts)}},

@@ -96,7 +96,7 @@ const sn_command sn_cmd_corpus_check = {
         "--fix writes what is sound to another folder, sorted, with "
         "changes.tsv: each fault, what was done about it, and each utterance "
         "that was left out. The status is then 0.",
-    .example = "senone corpus check --lexicon=en-us/lexicon.db cards",
+    .example = "senone corpus check --lexicon=lexicon.db cards",
     .tables = {{check_table, sizeof(check_opts)},
                {sn_corpus_check_opt_table, sizeof(sn_corpus_check_opts)}},
     .shorts = "j=jobs",
@@ -204,7 +204,7 @@ const sn_command sn_cmd_corpus_stats = {
     .name = "corpus stats",
     .synopsis = "[--option=value ...] DATA_DIR",
     .summary = "utterances, speakers, hours and words of a corpus",
-    .example = "senone corpus stats --lexicon=en-us/lexicon.db cards",
+    .example = "senone corpus stats --lexicon=lexicon.db cards",
     .tables = {{stats_table, sizeof(stats_opts)}},
     .shorts = "j=jobs",
     .min_args = 1,

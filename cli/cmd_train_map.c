@@ -90,7 +90,8 @@ const sn_command sn_cmd_train_map = {
         "lexicon stay those of the old model, which its model.ini names. "
         "Utterances that can not be aligned are left out by name; more than "
         "--max-failed of them end the adaptation without a model.",
-    .example = "senone train map --model=en-us cards en-us-cards",
+    .example =
+        "senone train map --model=en-us --lexicon=lexicon.db cards en-us-cards",
     .tables = {{table, sizeof(map_opts)},
                {sn_align_opt_table, sizeof(sn_align_opts)},
                {sn_map_opt_table, sizeof(sn_map_opts)}},

@@ -45,8 +45,10 @@ static sn_status common_format(sn_out_format f, const char *id,
     (void)sn_fail_nomem(err, "alignment");
   } else {
     for (size_t i = 0; i < a->n_words; i++)
-      words[i] = (sn_out_word){a->words[i].text, a->words[i].begin_s,
-                               a->words[i].end_s, 0, -a->words[i].loglik};
+      words[i] = (sn_out_word){.text = a->words[i].text,
+                               .begin_s = a->words[i].begin_s,
+                               .end_s = a->words[i].end_s,
+                               .acoustic_cost = -a->words[i].loglik};
     for (size_t i = 0; i < a->n_phones; i++)
       phones[i] = (sn_out_phone){a->phones[i].name, a->phones[i].begin_s,
                                  a->phones[i].end_s, a->phones[i].word < 0};
