@@ -155,9 +155,9 @@ static sn_status take_nbest(const sn_lat *lat, const sn_lat_scales *k, size_t n,
   return s;
 }
 
-/* Work and memory of a confusion network grow with states times words: 16
- * million are some 5 minutes of speech and 400 MB at most. Longer utterances go
- * without, and are named. */
+/* Work and memory of a confusion network grow with states times words. Behind
+ * this (dense lattices; those of usual beams end earlier, see recognizer.c) an
+ * utterance goes without, and is named. */
 #define NETWORK_MAX_CELLS 16e6
 
 static sn_status from_lattice(const sn_settings *set, const sn_decoder *d,

@@ -10,6 +10,11 @@
 #define PIECE_SAMPLES 1024
 #define FRAMES_BETWEEN_POLLS 256
 
+/* Lattices that are made for confusion networks alone are dropped behind this:
+ * 3 minutes in one utterance at 10 ms a frame. Memory stays bounded for hours
+ * of audio, and longer networks would be left out anyway (answer.c). */
+#define NETWORK_MAX_FRAMES 18000
+
 struct senone_recognizer {
   const senone_model *model;
   sn_settings settings;
@@ -35,6 +40,7 @@ static sn_status start(senone_recognizer *r, sn_err *err) {
   r->failed = true;
   sn_lat_clear(&r->lat);
   r->rescored = false;
+  r->wants_lattice = sni_wants_lattice(r->model, &r->settings);
   sni_resampler_destroy(r->resampler);
   r->resampler = NULL;
   SN_TRY(sn_am_scorer_create(r->model->am, r->feats, &r->scorer, err));
@@ -105,10 +111,16 @@ static sn_status check_usable(const senone_recognizer *r, sn_err *err) {
 /* Searches the frames that are ready, asking poll in between. */
 static sn_status search(senone_recognizer *r, sn_err *err) {
   const sni_callbacks *const cb = &r->model->callbacks;
+  const bool may_drop = sni_network_only(r->model, &r->settings);
   while (sn_decoder_n_frames(r->decoder) <
          r->scorer->ops->n_frames_ready(r->scorer)) {
     SN_TRY(sn_decoder_advance_by(r->decoder, r->scorer, FRAMES_BETWEEN_POLLS,
                                  err));
+    if (may_drop && r->wants_lattice &&
+        sn_decoder_n_frames(r->decoder) > NETWORK_MAX_FRAMES) {
+      sn_decoder_drop_lattice(r->decoder);
+      r->wants_lattice = false;
+    }
     if (cb->poll != NULL && cb->poll(cb->user) != 0)
       return sn_fail(err, SN_ECANCEL, "interrupted");
   }
@@ -301,7 +313,9 @@ senone_status senone_recognizer_take_result(senone_recognizer *r,
                                       r->wants_lattice ? &r->lat : NULL,
                                       r->rescored, &answer, &err)
                     : partial_answer(r, &answer, &err);
-  if (s == SN_OK && answer.network_left_out)
+  const bool was_dropped =
+      !r->wants_lattice && sni_wants_lattice(r->model, &r->settings);
+  if (s == SN_OK && r->finished && (answer.network_left_out || was_dropped))
     sn_warn(r->model->log,
             "%.0f s in one utterance are too long for confidences, "
             "alternatives and --mbr: the result has none; cut the recording, "

@@ -139,6 +139,11 @@ bool sni_wants_lattice(const senone_model *m, const sn_settings *s) {
          s->confidence == SN_SETTINGS_CONFIDENCE_YES || sni_wants_second(m, s);
 }
 
+bool sni_network_only(const senone_model *m, const sn_settings *s) {
+  return sni_wants_lattice(m, s) && !s->keep_lattice && s->nbest == 0 &&
+         !sni_wants_second(m, s);
+}
+
 sn_status sni_second_apply(const senone_model *m, const sn_lat_scales *k,
                            sn_lat *lat, bool *done, sn_err *err) {
   const sni_second *const x = &m->second;

@@ -192,7 +192,8 @@ typedef struct senone_word {
   double graph_cost, acoustic_cost;
   size_t first_phone, n_phones; /* of the result's phones */
   /* Since 0.2. How likely the word is right, 0 to 1; -1: not known (partial
-   * results; no lattice was made: see the option "confidence"). */
+   * results; no lattice was made: see the option "confidence"; more than 3
+   * minutes in one utterance). */
   double confidence;
   size_t first_alternative, n_alternatives; /* of the result's alternatives */
 } senone_word;

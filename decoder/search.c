@@ -163,6 +163,11 @@ static void begin_next(sni_search *s) {
   s->n_next = 0;
 }
 
+static void use_lattice_beam(sni_search *s) {
+  const float beam = s->opts.lattice_beam;
+  s->links.beam = beam < COST_LIMIT ? beam : COST_LIMIT;
+}
+
 sn_status sni_search_init(sni_search *s, const sn_graph *g,
                           const sn_decoder_opts *opts, sn_err *err) {
   memset(s, 0, sizeof *s);
@@ -188,8 +193,7 @@ sn_status sni_search_init(sni_search *s, const sn_graph *g,
     return sn_fail(err, SN_EARG, "decoder: lattice beam %g is below 0",
                    (double)opts->lattice_beam);
   s->beam = opts->beam < COST_LIMIT ? opts->beam : COST_LIMIT;
-  s->links.beam =
-      opts->lattice_beam < COST_LIMIT ? opts->lattice_beam : COST_LIMIT;
+  use_lattice_beam(s);
   const size_t n = (size_t)g->n_labels;
   s->label_pdf = sn_calloc(n, sizeof *s->label_pdf);
   s->label_loop = sn_calloc(n, sizeof *s->label_loop);
@@ -230,6 +234,12 @@ void sni_search_clear(sni_search *s) {
   sni_trace_clear(&s->trace);
   sni_links_clear(&s->links);
   memset(s, 0, sizeof *s);
+}
+
+void sni_search_drop_links(sni_search *s) {
+  sni_links_clear(&s->links);
+  sni_links_reset(&s->links);
+  s->links.beam = 0.0f;
 }
 
 size_t sni_search_bytes(const sni_search *s) {
@@ -406,6 +416,7 @@ sn_status sni_search_start(sni_search *s, sn_err *err) {
       (sni_token){.state = g->start, .label = -1, .record = -1};
   s->bound = s->beam;
   sni_links_reset(&s->links);
+  use_lattice_beam(s); /* it may have been dropped in the utterance before */
   if (wants_links(s)) SN_TRY(sni_links_begin(&s->links, err));
   SN_TRY(close_epsilons(s, s->bound, err));
   if (wants_links(s)) SN_TRY(end_layer(s, s->bound, err));
