@@ -158,7 +158,9 @@ static sn_status load_parts(sn_am *am, const sn_ini *ini, const char *dir,
   SN_TRY(sn_ini_get_double(ini, "decode", "word-penalty",
                            &am->scales.word_penalty, err));
   SN_TRY(load_feat(am, ini, dir, err));
-  SN_TRY(sn_box_open(path, SNI_AM_MAGIC, SNI_AM_VERSION, &am->box, err));
+  /* version 2 has Gaussians whose number varies */
+  SN_TRY(sn_box_open_range(path, SNI_AM_MAGIC, SNI_AM_VERSION,
+                           SNI_AM_VERSION_RAGGED, &am->box, err));
   SN_TRY(sni_am_read(am->box, path, &am->v, err));
   SN_TRY(load_phones(am, err));
   SN_TRY(load_fillers(am, ini, err));
@@ -319,19 +321,23 @@ const char *sn_am_kind_name(sn_am_kind kind) {
 
 sn_am_info sn_am_get_info(const sn_am *am) {
   const sni_am_shape *const s = &am->v.shape;
-  sn_am_info i = {.kind = (sn_am_kind)s->kind,
-                  .n_phones = s->n_phones,
-                  .n_triphones = s->n_triphones,
-                  .n_hmms = s->n_hmms,
-                  .n_states = s->n_states,
-                  .n_tmats = s->n_tmats,
-                  .n_pdfs = s->n_pdfs,
-                  .n_codebooks = s->n_codebooks,
-                  .n_streams = s->n_streams,
-                  .n_gauss = s->n_gauss,
-                  .dim = s->dim,
-                  .top_n = s->top_n,
-                  .clip_nat = am->v.clip};
+  sn_am_info i = {
+      .kind = (sn_am_kind)s->kind,
+      .n_phones = s->n_phones,
+      .n_triphones = s->n_triphones,
+      .n_hmms = s->n_hmms,
+      .n_states = s->n_states,
+      .n_tmats = s->n_tmats,
+      .n_pdfs = s->n_pdfs,
+      .n_codebooks = s->n_codebooks,
+      .n_streams = s->n_streams,
+      .n_gauss = s->n_gauss,
+      .n_all_gauss = am->v.gauss_first != NULL
+                         ? am->v.gauss_first[s->n_pdfs]
+                         : (int64_t)s->n_codebooks * s->n_streams * s->n_gauss,
+      .dim = s->dim,
+      .top_n = am->v.gauss_first != NULL ? 0 : s->top_n,
+      .clip_nat = am->v.clip};
   for (int32_t p = 0; p < s->n_phones; p++)
     if (am->v.is_filler[p] != 0) i.n_fillers++;
   return i;

@@ -106,8 +106,11 @@ typedef struct sn_am_info {
   int32_t n_phones, n_fillers; /* of these, filler phones */
   int32_t n_triphones, n_hmms, n_states, n_tmats, n_pdfs;
   int32_t n_codebooks, n_streams, n_gauss; /* Gaussians a codebook, stream */
+  int64_t n_all_gauss;                     /* in the whole model; n_gauss is
+                                              the most a pdf has where their
+                                              number varies */
   int32_t dim;                             /* of a feature vector */
-  int32_t top_n;   /* Gaussians of a codebook and stream that count */
+  int32_t top_n;   /* Gaussians of a codebook and stream that count; 0: all */
   double clip_nat; /* densities at most this far below the best; +INFINITY:
                       not clipped */
 } sn_am_info;

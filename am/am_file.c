@@ -22,10 +22,14 @@ static size_t n_tri_first(const sni_am_shape *s) {
 }
 
 static size_t n_gauss_params(const sni_am_view *v) {
+  if (v->gauss_first != NULL)
+    return (size_t)v->gauss_first[v->shape.n_pdfs] * (size_t)v->shape.dim;
   return (size_t)v->shape.n_codebooks * (size_t)v->shape.n_gauss * n_dims(v);
 }
 
-static size_t n_weights(const sni_am_shape *s) {
+static size_t n_weights(const sni_am_view *v) {
+  const sni_am_shape *const s = &v->shape;
+  if (v->gauss_first != NULL) return (size_t)v->gauss_first[s->n_pdfs];
   return (size_t)s->n_streams * (size_t)s->n_gauss * (size_t)s->n_pdfs;
 }
 
@@ -127,6 +131,23 @@ static sn_status check_triphones(const sni_am_view *v, const char *name,
   return SN_OK;
 }
 
+/* Own Gaussians for each pdf, at least one: one stream of all dimensions, and
+ * weights as floats, so that the counts of the sections follow. */
+static sn_status check_ragged(const sni_am_view *v, const char *name,
+                              sn_err *err) {
+  const sni_am_shape *const s = &v->shape;
+  if (v->gauss_first == NULL) return SN_OK;
+  if (s->kind != SN_AM_CONTINUOUS || s->n_streams != 1 || s->weights != 0 ||
+      s->n_codebooks != s->n_pdfs || v->stream_len[0] != s->dim)
+    return bad(name, "shape", 0, err);
+  if (v->gauss_first[0] != 0) return bad(name, "gauss-first", 0, err);
+  for (int32_t i = 0; i < s->n_pdfs; i++)
+    if (v->gauss_first[i + 1] <= v->gauss_first[i] ||
+        v->gauss_first[i + 1] - v->gauss_first[i] > s->n_gauss)
+      return bad(name, "gauss-first", (size_t)i + 1, err);
+  return SN_OK;
+}
+
 static sn_status check_gaussians(const sni_am_view *v, const char *name,
                                  sn_err *err) {
   const size_t n = n_gauss_params(v);
@@ -136,7 +157,7 @@ static sn_status check_gaussians(const sni_am_view *v, const char *name,
     if (!(v->vars[i] > 0.0f) || !isfinite(v->vars[i]))
       return bad(name, "variances", i, err);
   if (v->weights != NULL)
-    for (size_t i = 0; i < n_weights(&v->shape); i++)
+    for (size_t i = 0; i < n_weights(v); i++)
       if (!(v->weights[i] >= 0.0f && v->weights[i] <= 1.0001f))
         return bad(name, "weights", i, err);
   return SN_OK;
@@ -163,6 +184,10 @@ sn_status sni_am_check(const sni_am_view *v, const char *name, sn_err *err) {
       return bad(name, "stream-lens", (size_t)k, err);
   SN_TRY(
       check_ids(v->stream_dims, n_dims(v), s->dim, "stream-dims", name, err));
+  for (int32_t i = 0; i < s->n_pdfs && v->gauss_first != NULL; i++)
+    if (v->pdf_codebook[i] != i)
+      return bad(name, "pdf-codebooks", (size_t)i, err);
+  SN_TRY(check_ragged(v, name, err));
   return check_gaussians(v, name, err);
 }
 
@@ -187,19 +212,25 @@ static sn_status add_all(sn_box_writer *w, const sni_am_view *v, sn_err *err) {
   SN_TRY(sn_box_add(w, "stream-lens", 4, v->stream_len, (size_t)s->n_streams,
                     err));
   SN_TRY(sn_box_add(w, "stream-dims", 4, v->stream_dims, n_dims(v), err));
+  if (v->gauss_first != NULL)
+    SN_TRY(sn_box_add(w, "gauss-first", 4, v->gauss_first,
+                      (size_t)s->n_pdfs + 1, err));
   SN_TRY(sn_box_add(w, "means", 4, v->means, n_gauss_params(v), err));
   SN_TRY(sn_box_add(w, "variances", 4, v->vars, n_gauss_params(v), err));
   SN_TRY(sn_box_add(w, "pdf-codebooks", 4, v->pdf_codebook, (size_t)s->n_pdfs,
                     err));
   return v->weights8 != NULL
-             ? sn_box_add(w, "weights8", 1, v->weights8, n_weights(s), err)
-             : sn_box_add(w, "weights", 4, v->weights, n_weights(s), err);
+             ? sn_box_add(w, "weights8", 1, v->weights8, n_weights(v), err)
+             : sn_box_add(w, "weights", 4, v->weights, n_weights(v), err);
 }
 
 sn_status sni_am_write(const sni_am_view *v, const char *path, sn_err *err) {
   sn_box_writer *w = NULL;
   SN_TRY(sni_am_check(v, path, err));
-  SN_TRY(sn_box_create(path, SNI_AM_MAGIC, SNI_AM_VERSION, &w, err));
+  SN_TRY(sn_box_create(
+      path, SNI_AM_MAGIC,
+      v->gauss_first != NULL ? SNI_AM_VERSION_RAGGED : SNI_AM_VERSION, &w,
+      err));
   sn_status s = add_all(w, v, err);
   if (s == SN_OK) s = sn_box_commit(w, err);
   sn_box_writer_destroy(w);
@@ -227,7 +258,8 @@ static sn_status take_all(sn_box *box, const char *name, sni_am_view *v,
   const sni_am_shape *const s = &v->shape;
   const size_t H = (size_t)s->n_hmms, S = (size_t)s->n_states;
   const size_t P = (size_t)s->n_phones, K = (size_t)s->n_streams;
-  const void *names = NULL;
+  const void *names = NULL, *first = NULL;
+  size_t n_first = 0;
   SN_TRY(sn_box_section(box, "phone-names", 1, 0, &names, &v->n_names, err));
   v->names = names;
   SN_TRY(take(box, name, "phone-filler", 1, P, &v->is_filler, err));
@@ -243,13 +275,19 @@ static sn_status take_all(sn_box *box, const char *name, sni_am_view *v,
     if (v->stream_len[k] < 1 || v->stream_len[k] > s->dim)
       return bad(name, "stream-lens", k, err);
   SN_TRY(take(box, name, "stream-dims", 4, n_dims(v), &v->stream_dims, err));
+  SN_TRY(sn_box_section(box, "gauss-first", 4, SN_BOX_OPTIONAL, &first,
+                        &n_first, err));
+  v->gauss_first = first;
+  if (first != NULL && n_first != (size_t)s->n_pdfs + 1)
+    return bad(name, "gauss-first", n_first, err);
+  SN_TRY(check_ragged(v, name, err));
   SN_TRY(take(box, name, "means", 4, n_gauss_params(v), &v->means, err));
   SN_TRY(take(box, name, "variances", 4, n_gauss_params(v), &v->vars, err));
   SN_TRY(take(box, name, "pdf-codebooks", 4, (size_t)s->n_pdfs,
               &v->pdf_codebook, err));
   return s->weights == 1
-             ? take(box, name, "weights8", 1, n_weights(s), &v->weights8, err)
-             : take(box, name, "weights", 4, n_weights(s), &v->weights, err);
+             ? take(box, name, "weights8", 1, n_weights(v), &v->weights8, err)
+             : take(box, name, "weights", 4, n_weights(v), &v->weights, err);
 }
 
 sn_status sni_am_read(sn_box *box, const char *name, sni_am_view *v,

@@ -13,6 +13,7 @@ extern "C" {
 
 #define SNI_AM_MAGIC "SNAM"
 #define SNI_AM_VERSION 1u
+#define SNI_AM_VERSION_RAGGED 2u /* pdfs with Gaussians of their own number */
 #define SNI_AM_MAX_PHONES 1024
 #define SNI_AM_MAX_STATES 64
 #define SNI_AM_MAX_PDFS (1 << 20)
@@ -56,6 +57,10 @@ typedef struct sni_am_view {
   const int32_t *pdf_codebook; /* [N] */
   const uint8_t *weights8;     /* [C][K][G][pdfs of c, rising]: -log in units */
   const float *weights;        /* the same, linear */
+  /* Or, in version 2, each pdf has its own Gaussians and their number varies:
+   * Gaussians of pdf i are [first[i], first[i + 1]); one stream, means and
+   * variances [first[N]][D], weights [first[N]]. NULL otherwise. */
+  const int32_t *gauss_first; /* [N + 1] */
 } sni_am_view;
 
 /* Every index and value of v against its bounds. SN_EFORMAT: the section and

@@ -69,8 +69,11 @@ size_t sn_am_gauss_at(const sn_am *am, int32_t pdf, int32_t stream,
   SN_ASSERT(stream >= 0 && stream < v->shape.n_streams);
   SN_ASSERT(index >= 0 && index < v->shape.n_gauss);
   const size_t D = g->streams[stream].n_dims;
-  const size_t at = gauss_at(g, (size_t)v->pdf_codebook[pdf], (size_t)stream) +
-                    (size_t)index * D;
+  const size_t at =
+      g->gauss_first != NULL
+          ? ((size_t)g->gauss_first[pdf] + (size_t)index) * D
+          : gauss_at(g, (size_t)v->pdf_codebook[pdf], (size_t)stream) +
+                (size_t)index * D;
   *mean = v->means + at;
   *var = v->vars + at;
   return D;
@@ -89,15 +92,15 @@ static size_t rank_in_codebook(const sni_gmm *g, size_t c, int32_t pdf) {
   return lo - g->first[c];
 }
 
-/* Log-densities of a stream's Gaussians in codebook c, from the scorer's
+/* Log-densities of G Gaussians of a stream from `first` on, from the scorer's
  * table; rounding: see gmm.c. */
-static void densities(const sni_gmm *g, size_t c, size_t k, const float *x,
-                      float *out) {
+static void densities(const sni_gmm *g, size_t k, size_t first, size_t G,
+                      const float *x, float *out) {
   const sni_gmm_stream *const st = &g->streams[k];
-  const size_t D = st->n_dims, G = g->n_gauss;
+  const size_t D = st->n_dims;
   const size_t group = (1 + 2 * D) * SNI_GMM_LANES;
   for (size_t i = 0; i < G; i++) {
-    const size_t n = c * G + i;
+    const size_t n = first + i;
     const float *p = st->params + n / SNI_GMM_LANES * group + n % SNI_GMM_LANES;
     float sum = *p;
     for (size_t d = 0; d < D; d++) {
@@ -134,16 +137,38 @@ static void stream_posteriors(const sni_gmm *g, const sn_fmllr_work *w,
     post[j].posterior = (float)((double)post[j].posterior / sum);
 }
 
+/* Where each pdf has Gaussians of its own number: their weights are in the
+ * densities. */
+static size_t own_posteriors(const sni_gmm *g, sn_fmllr_work *w, const float *x,
+                             int32_t pdf, const sn_am_gauss **out) {
+  const size_t first = (size_t)g->gauss_first[pdf];
+  const size_t n = (size_t)g->gauss_first[pdf + 1] - first;
+  const size_t top_n = n < g->top_n ? n : g->top_n;
+  int32_t top[SNI_AM_MAX_TOP];
+  float logp[SNI_AM_MAX_TOP];
+  double sum = 0;
+  densities(g, 0, first, n, x, w->logp);
+  g->kernels->top(w->logp, n, top_n, top, logp);
+  for (size_t j = 0; j < top_n; j++)
+    sum += exp((double)logp[j] - (double)logp[0]);
+  for (size_t j = 0; j < top_n; j++)
+    w->post[j] = (sn_am_gauss){
+        0, top[j], (float)(exp((double)logp[j] - (double)logp[0]) / sum)};
+  *out = w->post;
+  return top_n;
+}
+
 size_t sn_am_posteriors(const sn_am *am, sn_fmllr_work *w, const float *x,
                         int32_t pdf, const sn_am_gauss **out) {
   const sni_am_view *const v = sni_am_view_of(am);
   const sni_gmm *const g = sni_am_gmm(am);
   SN_ASSERT(pdf >= 0 && pdf < v->shape.n_pdfs);
   SN_ASSERT(g->n_gauss <= w->n_gauss && g->n_streams * g->top_n <= w->n_post);
+  if (g->gauss_first != NULL) return own_posteriors(g, w, x, pdf, out);
   const size_t c = (size_t)v->pdf_codebook[pdf];
   const size_t rank = rank_in_codebook(g, c, pdf);
   for (size_t k = 0; k < g->n_streams; k++) {
-    densities(g, c, k, x, w->logp);
+    densities(g, k, c * g->n_gauss, g->n_gauss, x, w->logp);
     stream_posteriors(g, w, c, rank, k, w->post + k * g->top_n);
   }
   *out = w->post;

@@ -181,6 +181,7 @@ static sn_status fill_weights(sni_gmm *g, const sni_am_view *v, sn_err *err) {
 static sn_status fill(sni_gmm *g, const sni_am_view *v, sn_err *err) {
   g->streams = sn_calloc(g->n_streams, sizeof *g->streams);
   if (g->streams == NULL) return sn_fail_nomem(err, "acoustic model");
+  if (v->gauss_first != NULL) return sni_ragged_fill(g, v, err);
   SN_TRY(fill_streams(g, v, err));
   SN_TRY(fill_pdfs(g, v, err));
   return fill_weights(g, v, err);
@@ -223,7 +224,18 @@ void sni_gmm_destroy(sni_gmm *g) {
 
 /* ---- Scratch ---- */
 
+static sn_status ragged_work(const sni_gmm *g, sni_gmm_work *w, sn_err *err) {
+  const size_t ld = sni_ragged_groups(g) * SNI_GMM_LANES;
+  memset(w, 0, sizeof *w);
+  w->x = sn_calloc_aligned(g->max_dims * SNI_GMM_BLOCK, sizeof *w->x);
+  w->density = sn_calloc_aligned(ld * SNI_GMM_BLOCK, sizeof *w->density);
+  if (w->x != NULL && w->density != NULL) return SN_OK;
+  sni_gmm_work_clear(w);
+  return sn_fail_nomem(err, "acoustic scorer");
+}
+
 sn_status sni_gmm_work_init(const sni_gmm *g, sni_gmm_work *w, sn_err *err) {
+  if (g->gauss_first != NULL) return ragged_work(g, w, err);
   const size_t n_top = g->n_streams * g->top_n;
   const size_t n_all = n_top * g->n_codebooks * SNI_GMM_BLOCK;
   const size_t chunk = min_size(g->chunk, g->n_codebooks);
@@ -369,6 +381,10 @@ void sni_gmm_score(const sni_gmm *g, sni_gmm_work *w, sn_cmat feats,
   const size_t K = g->n_streams, T = feats.rows;
   SN_ASSERT(T <= SNI_GMM_BLOCK && feats.cols == g->dim);
   SN_ASSERT(out.rows == T && out.cols == g->n_pdfs);
+  if (g->gauss_first != NULL) {
+    sni_ragged_score(g, w, feats, out);
+    return;
+  }
   for (size_t k = 0; k < K; k++) score_stream(g, w, k, feats);
   for (size_t t = 0; t < T; t++) {
     float *const e = w->e + t * g->n_codebooks * K * g->top_n;

@@ -59,7 +59,13 @@ struct sni_gmm {
   const float *weights; /* [C][K][G][pdfs of c], linear */
   float *own_weights;   /* where they are not those of the file */
   const sni_gmm_kernels *kernels;
+  const int32_t *gauss_first; /* [N + 1] where the number varies, else NULL */
 };
+
+/* The same for mixtures whose number of Gaussians varies (gmm_ragged.c). */
+SN_NODISCARD sn_status sni_ragged_fill(sni_gmm *g, const sni_am_view *v,
+                                       sn_err *err);
+size_t sni_ragged_groups(const sni_gmm *g);
 
 /* Scratch memory; belongs to one stream of frames. */
 typedef struct sni_gmm_work {
@@ -79,6 +85,8 @@ void sni_gmm_work_clear(sni_gmm_work *w);
 /* Natural-log likelihoods out [T x N] of feats [T x dim], T <= BLOCK. */
 void sni_gmm_score(const sni_gmm *g, sni_gmm_work *w, sn_cmat feats,
                    sn_mat out);
+void sni_ragged_score(const sni_gmm *g, struct sni_gmm_work *w, sn_cmat feats,
+                      sn_mat out);
 #ifdef __cplusplus
 }
 #endif

@@ -61,8 +61,27 @@ struct sn_box {
   bool *verified; /* [n_sections] */
 };
 
-static sn_status check_header(sn_box *b, const char *magic, uint32_t version,
-                              sn_err *err) {
+/* What a reader takes. */
+typedef struct wanted {
+  const char *magic;
+  uint32_t oldest, newest; /* versions */
+} wanted;
+
+static sn_status check_version(const sn_box *b, wanted w, sn_err *err) {
+  char range[48] = "";
+  if (b->h.version >= w.oldest && b->h.version <= w.newest) return SN_OK;
+  if (w.oldest < w.newest)
+    snprintf(range, sizeof range, "s %lu to %lu", (unsigned long)w.oldest,
+             (unsigned long)w.newest);
+  else
+    snprintf(range, sizeof range, " %lu", (unsigned long)w.newest);
+  return sn_fail(err, SN_EFORMAT,
+                 "'%s', byte 8: version %lu of the %s format; this program "
+                 "reads version%s: make the file again",
+                 b->name, (unsigned long)b->h.version, w.magic, range);
+}
+
+static sn_status check_header(sn_box *b, wanted w, sn_err *err) {
   if (b->n < sizeof b->h)
     return sn_fail(err, SN_EFORMAT,
                    "'%s' has %zu bytes, fewer than the 64 of its header: it is "
@@ -70,24 +89,19 @@ static sn_status check_header(sn_box *b, const char *magic, uint32_t version,
                    b->name, b->n, b->n == 0 ? "empty" : "cut short");
   memcpy(&b->h, b->data, sizeof b->h);
   char want[sizeof b->h.magic] = {0};
-  SN_ASSERT(strlen(magic) <= sizeof want);
-  memcpy(want, magic, strlen(magic));
+  SN_ASSERT(strlen(w.magic) <= sizeof want);
+  memcpy(want, w.magic, strlen(w.magic));
   if (memcmp(want, b->h.magic, sizeof want) != 0)
     return sn_fail(err, SN_EFORMAT,
                    "'%s' is no %s file: its first 8 bytes are something else",
-                   b->name, magic);
+                   b->name, w.magic);
   if (b->h.byte_order != BYTE_ORDER_MARK)
     return sn_fail(err, SN_EFORMAT, "'%s', byte 12: the byte order is %s",
                    b->name,
                    b->h.byte_order == BYTE_ORDER_SWAPPED
                        ? "that of another kind of machine; make the file here"
                        : "damaged");
-  if (b->h.version != version)
-    return sn_fail(err, SN_EFORMAT,
-                   "'%s', byte 8: version %lu of the %s format; this program "
-                   "reads version %lu: make the file again",
-                   b->name, (unsigned long)b->h.version, magic,
-                   (unsigned long)version);
+  SN_TRY(check_version(b, w, err));
   if (b->h.file_bytes != b->n)
     return sn_fail(err, SN_EFORMAT,
                    "'%s' has %zu bytes; its header (byte 16) says %llu: it is "
@@ -153,9 +167,8 @@ static sn_status box_new(const char *name, sn_box **out, sn_err *err) {
   return SN_OK;
 }
 
-static sn_status box_check_all(sn_box *b, const char *magic, uint32_t version,
-                               sn_box **out, sn_err *err) {
-  sn_status s = check_header(b, magic, version, err);
+static sn_status box_check_all(sn_box *b, wanted w, sn_box **out, sn_err *err) {
+  sn_status s = check_header(b, w, err);
   if (s == SN_OK) s = check_table(b, err);
   if (s != SN_OK)
     sn_box_destroy(b);
@@ -166,6 +179,12 @@ static sn_status box_check_all(sn_box *b, const char *magic, uint32_t version,
 
 sn_status sn_box_open(const char *path, const char *magic, uint32_t version,
                       sn_box **out, sn_err *err) {
+  return sn_box_open_range(path, magic, version, version, out, err);
+}
+
+sn_status sn_box_open_range(const char *path, const char *magic,
+                            uint32_t oldest, uint32_t newest, sn_box **out,
+                            sn_err *err) {
   *out = NULL;
   sn_box *b = NULL;
   SN_TRY(box_new(path, &b, err));
@@ -176,7 +195,7 @@ sn_status sn_box_open(const char *path, const char *magic, uint32_t version,
   }
   b->data = b->map.data;
   b->n = b->map.n;
-  return box_check_all(b, magic, version, out, err);
+  return box_check_all(b, (wanted){magic, oldest, newest}, out, err);
 }
 
 sn_status sn_box_memory(const void *data, size_t n, const char *name,
@@ -188,7 +207,7 @@ sn_status sn_box_memory(const void *data, size_t n, const char *name,
   SN_TRY(box_new(name, &b, err));
   b->data = data;
   b->n = n;
-  return box_check_all(b, magic, version, out, err);
+  return box_check_all(b, (wanted){magic, version, version}, out, err);
 }
 
 void sn_box_destroy(sn_box *b) {

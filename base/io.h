@@ -99,6 +99,10 @@ uint32_t sn_crc32(uint32_t crc, const void *data, size_t n); /* start with 0 */
 typedef struct sn_box sn_box;
 SN_NODISCARD sn_status sn_box_open(const char *path, const char *magic,
                                    uint32_t version, sn_box **out, sn_err *err);
+/* The same for a file of any version from oldest to newest. */
+SN_NODISCARD sn_status sn_box_open_range(const char *path, const char *magic,
+                                         uint32_t oldest, uint32_t newest,
+                                         sn_box **out, sn_err *err);
 /* The same over memory (8-byte aligned), borrowed until destroy. */
 SN_NODISCARD sn_status sn_box_memory(const void *data, size_t n,
                                      const char *name, const char *magic,

@@ -95,7 +95,6 @@ static void print_fillers(sn_cli *cli, const sn_am *am) {
 static void print_info(sn_cli *cli, const sn_am *am) {
   const sn_am_info i = sn_am_get_info(am);
   const sn_am_scales scales = sn_am_default_scales(am);
-  const int64_t n_gauss = (int64_t)i.n_codebooks * i.n_streams * i.n_gauss;
   sn_cli_print(cli, "name            %s\n", sn_am_name(am));
   sn_cli_print(cli, "kind            %s\n", sn_am_kind_name(i.kind));
   sn_cli_print(cli, "phones          %d, %d of them fillers\n", i.n_phones,
@@ -104,11 +103,15 @@ static void print_info(sn_cli *cli, const sn_am *am) {
   sn_cli_print(cli, "HMMs            %d of %d states, %d transition matrices\n",
                i.n_hmms, i.n_states, i.n_tmats);
   sn_cli_print(cli, "senones         %d\n", i.n_pdfs);
-  sn_cli_print(cli,
-               "Gaussians       %lld (%d codebooks x %d streams x %d), the "
-               "best %d count\n",
-               (long long)n_gauss, i.n_codebooks, i.n_streams, i.n_gauss,
-               i.top_n);
+  if (i.top_n == 0)
+    sn_cli_print(cli, "Gaussians       %lld, at most %d a senone, all count\n",
+                 (long long)i.n_all_gauss, i.n_gauss);
+  else
+    sn_cli_print(cli,
+                 "Gaussians       %lld (%d codebooks x %d streams x %d), the "
+                 "best %d count\n",
+                 (long long)i.n_all_gauss, i.n_codebooks, i.n_streams,
+                 i.n_gauss, i.top_n);
   if (isfinite(i.clip_nat))
     sn_cli_print(cli, "densities       clipped %.3f nat below the best\n",
                  i.clip_nat);

@@ -150,6 +150,13 @@ static void what_is_asked_for_must_be_there(void **state) {
                          "version 3 of the SNTEST format; this "
                          "program reads version 4"));
   sn_err_clear(&err);
+  assert_int_equal(sn_box_open_range(f->path, MAGIC, 4, 6, &b, &err),
+                   SN_EFORMAT);
+  assert_non_null(strstr(err.msg, "this program reads versions 4 to 6"));
+  sn_err_clear(&err);
+  assert_int_equal(sn_box_open_range(f->path, MAGIC, 1, 3, &b, NULL), SN_OK);
+  sn_box_destroy(b);
+  b = NULL;
   assert_int_equal(sn_box_open(f->path, "SNOTHER", 3, &b, &err), SN_EFORMAT);
   assert_non_null(strstr(err.msg, "is no SNOTHER file"));
   sn_err_clear(&err);

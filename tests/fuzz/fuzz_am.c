@@ -31,7 +31,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
   if (copy == NULL) return 0;
   memcpy(copy, data, size);
   if (sn_box_memory(copy, size, "fuzz", SNI_AM_MAGIC, SNI_AM_VERSION, &box,
-                    NULL) == SN_OK) {
+                    NULL) == SN_OK ||
+      sn_box_memory(copy, size, "fuzz", SNI_AM_MAGIC, SNI_AM_VERSION_RAGGED,
+                    &box, NULL) == SN_OK) {
     if (sni_am_read(box, "fuzz", &v, NULL) == SN_OK) {
       score(&v);
       for (int32_t p = 0; p < v.shape.n_phones; p++)

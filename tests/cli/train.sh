@@ -1,0 +1,86 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
+# Training on words of tones that a test makes: from recordings to a model
+# that hears them, the same for any number of threads; bad corpora.
+. "$(dirname "$0")/lib.bash"
+python3 - <<'PY'
+import math, os, random, struct
+random.seed(1)
+tones = {'A': 300, 'B': 1200, 'C': 3000}
+words = {'AB': 'A B', 'BC': 'B C', 'CA': 'C A', 'CB': 'C B'}
+open('lex', 'w').write(''.join(f'{w} {p}\n' for w, p in words.items()))
+def wav(path, samples):
+    body = struct.pack('<%dh' % len(samples), *samples)
+    open(path, 'wb').write(b'RIFF' + struct.pack('<I', 36 + len(body)) + b'WAVEfmt ' +
+        struct.pack('<IHHIIHH', 16, 1, 1, 16000, 32000, 2, 16) + b'data' + struct.pack('<I', len(body)) + body)
+for name in ('good', 'shuffled', 'silent', 'one'):
+    os.makedirs(name + '/wav')
+text, scp = [], []
+for i in range(40):
+    said = [random.choice(list(words)) for _ in range(3)]
+    s = []
+    def noise(n): s.extend(int(random.gauss(0, 30)) for _ in range(n))
+    noise(3000)
+    for w in said:
+        for p in words[w].split():
+            n = random.randint(1400, 2600)
+            f = tones[p] * random.uniform(0.95, 1.05)
+            s.extend(int(6000 * math.sin(2 * math.pi * f * k / 16000) + random.gauss(0, 60)) for k in range(n))
+        if random.random() < 0.5: noise(random.randint(1600, 3200))
+    noise(3000)
+    wav(f'good/wav/u{i:02d}.wav', s)
+    text.append(said)
+def write(name, text, path):
+    open(name + '/text', 'w').write(''.join(f'u{i:02d} {" ".join(t)}\n' for i, t in enumerate(text)))
+    open(name + '/wav.scp', 'w').write(''.join(f'u{i:02d} {os.getcwd()}/{path(i)}\n' for i, t in enumerate(text)))
+good = lambda i: f'good/wav/u{i:02d}.wav'
+write('good', text, good)
+other = text[:]
+random.shuffle(other)
+write('shuffled', other, good)
+write('one', text[:1], good)
+wav('silent/wav/s.wav', [0] * 16000)
+write('silent', text[:2], lambda i: 'silent/wav/s.wav')
+PY
+few=(--mono-gauss=30 --mono-passes=8 --tri-leaves=14 --tri-gauss=40 --tri-passes=6)
+
+run 0 "$senone" train all "${few[@]}" -j1 good lex e1
+run 0 "$senone" train all "${few[@]}" -j2 good lex e2
+for s in mono tri; do
+  cmp e1/$s/am.bin e2/$s/am.bin || fail "$s depends on the number of threads"
+  python3 - e1/$s/train.json <<'PY' || fail 'train.json'
+import json, sys
+j = json.load(open(sys.argv[1]))
+p = j['passes']
+assert j['utterances'] == 40 and j['failed'] == [] and sum(j['occupancy']) == p[-1]['frames'] == j['frames'], j
+assert p[-1]['logp_per_frame'] > p[0]['logp_per_frame'], p
+PY
+done
+run 0 "$senone" train mono "${few[@]}" --verbose good lex e1
+says 'is there already'
+
+# What was trained hears the words. One recording at a time has no speaker's
+# mean: its own does.
+cut -d' ' -f1 lex >words
+for s in mono tri; do
+  sed -i 's/^cmn = speaker/cmn = utterance/' e1/$s/model.ini
+  run 0 "$senone" graph build -m e1/$s --lexicon=lex --words=words --lm-scale=1 --on-missing=refuse -o g.sng
+  run 0 "$senone" transcribe -m e1/$s --graph=g.sng -o kaldi good
+  mv out hyp
+  run 0 "$senone" score good/text hyp
+  errors=$(sed -n 's/.*: \([0-9]*\) errors.*/\1/p' out | head -1)
+  [ "$errors" -le 6 ] || fail "$s: $errors errors in 120 words"
+done
+
+run 1 "$senone" train mono "${few[@]}" shuffled lex bad
+says 'transcripts do not belong to these recordings'
+absent bad/mono/model.ini
+run 1 "$senone" train mono "${few[@]}" silent lex bad
+says 'silent'
+run 0 "$senone" train mono "${few[@]}" one lex single
+printf 'u00 AB XX\n' >one/text
+run 1 "$senone" train mono "${few[@]}" one lex bad
+says 'u00 is left out: not in the lexicon: XX'
+says 'none of 1 utterances can be used'
+run 2 "$senone" train mono good lex
+echo ok

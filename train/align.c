@@ -1,0 +1,408 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Alignment of an utterance with its words.
+ *
+ * The graph is a row of phones that goes forward only: optional silence, the
+ * pronunciations of word 1, optional silence, ... Where HMMs depend on
+ * contexts, the first phone of a pronunciation stands once for each phone that
+ * may be before it, the last once for each that may follow, and arcs join what
+ * agrees. An AN4 utterance has some 60 phones; every state is kept for every
+ * frame, the beam cuts what is far below the best.
+ *
+ *   score(t, s) = max(score(t-1, s) + loop, score(t-1, before s) + step) + log
+ *   density; the first state of a phone is entered from the last states of the
+ *   phones before it, over the cost of silence or none and of a pronunciation.
+ * Source: Rabiner 1989, section III.B. */
+#include <math.h>
+#include <string.h>
+
+#include "base/mem.h"
+#include "train/train_internal.h"
+
+enum { S = SNI_STATES, ANY = -1, FROM_SELF = -1, FROM_STEP = -2 };
+
+typedef struct node {
+  sni_seg seg; /* left and right: ANY, or what it is for */
+  int32_t hmm, first_pred;
+  bool is_first, is_last, is_final;
+  float start; /* log probability of beginning here; -inf: cannot */
+} node;
+
+typedef struct pred {
+  int32_t node;
+  float logp;
+} pred;
+
+typedef struct graph {
+  SN_ARR(node) nodes;
+  SN_ARR(pred) preds;
+} graph;
+
+typedef struct builder {
+  const sni_trainer *t;
+  graph *g;
+  const int32_t *words;
+  size_t n_words;
+  sn_arr_i32 left, right, last, next_last; /* contexts; nodes */
+  int32_t silence;                         /* node before the word */
+} builder;
+
+static const sn_lexicon *lex_of(const builder *b) { return &b->t->corpus->lex; }
+
+static sn_status add_once(sn_arr_i32 *a, int32_t v, sn_err *err) {
+  for (size_t i = 0; i < a->n; i++)
+    if (a->data[i] == v) return SN_OK;
+  return SN_ARR_PUSH(a, v, err);
+}
+
+/* First or last phones of a word's pronunciations, and silence. */
+static sn_status contexts(const builder *b, size_t word, bool exists, bool last,
+                          sn_arr_i32 *out, sn_err *err) {
+  out->n = 0;
+  if (b->t->tied.triphone == NULL) return SN_ARR_PUSH(out, ANY, err);
+  SN_TRY(SN_ARR_PUSH(out, 0, err));
+  if (!exists) return SN_OK;
+  int32_t first = 0;
+  const int32_t n = sn_lexicon_prons(lex_of(b), b->words[word], &first);
+  for (int32_t p = first; p < first + n; p++) {
+    const int32_t *const ph = sn_lexicon_phones(lex_of(b), p);
+    const int32_t k = lex_of(b)->prons.data[p].n_phones;
+    SN_TRY(add_once(out, ph[last ? k - 1 : 0] + 1, err));
+  }
+  return SN_OK;
+}
+
+static sn_status add_pred(builder *b, int32_t from, float logp, sn_err *err) {
+  const pred p = {from, logp};
+  return SN_ARR_PUSH(&b->g->preds, p, err);
+}
+
+static bool fits(int32_t wanted, int32_t phone) {
+  return wanted == ANY || wanted == phone;
+}
+
+/* Arcs into a node whose left context is outside the word. */
+static sn_status enter_word(builder *b, node *n, float pron, sn_err *err) {
+  const float with = (float)log(b->t->o->silence);
+  const float without = (float)log1p(-b->t->o->silence);
+  (void)with;
+  if (fits(n->seg.left, 0)) {
+    SN_TRY(add_pred(b, b->silence, pron, err));
+    if (n->seg.word == 0) n->start = without + pron;
+  }
+  for (size_t i = 0; i < b->last.n; i++) {
+    const node *const before = &b->g->nodes.data[b->last.data[i]];
+    if (fits(before->seg.right, n->seg.phone) &&
+        fits(n->seg.left, before->seg.phone))
+      SN_TRY(add_pred(b, b->last.data[i], without + pron, err));
+  }
+  return SN_OK;
+}
+
+static sn_status push_node(builder *b, node n, sn_err *err) {
+  n.hmm = sni_tied_hmm(&b->t->tied, &n.seg);
+  return SN_ARR_PUSH(&b->g->nodes, n, err);
+}
+
+/* Phone k of a pronunciation, once for each context that matters. */
+static sn_status add_phone(builder *b, size_t word, int32_t pron, int32_t k,
+                           sn_err *err) {
+  const sn_pron *const p = &lex_of(b)->prons.data[pron];
+  const int32_t *const ph = sn_lexicon_phones(lex_of(b), pron);
+  const bool first = k == 0, last = k == p->n_phones - 1;
+  const bool any = b->t->tied.triphone == NULL;
+  const int32_t l_in = k > 0 && !any ? ph[k - 1] + 1 : ANY;
+  const int32_t r_in = !last && !any ? ph[k + 1] + 1 : ANY;
+  const int32_t back_first = (int32_t)b->g->nodes.n - 1;
+  size_t n_prev = 1; /* nodes of phone k - 1 */
+  if (k == 1) n_prev = b->left.n;
+  for (size_t l = 0; l < (first ? b->left.n : 1); l++) {
+    for (size_t r = 0; r < (last ? b->right.n : 1); r++) {
+      node n = {.seg = {.phone = ph[k] + 1,
+                        .left = first ? b->left.data[l] : l_in,
+                        .right = last ? b->right.data[r] : r_in,
+                        .pos = first && last ? SN_POS_SINGLE
+                               : first       ? SN_POS_BEGIN
+                               : last        ? SN_POS_END
+                                             : SN_POS_INTERNAL,
+                        .word = (int32_t)word,
+                        .pron = pron},
+                .first_pred = (int32_t)b->g->preds.n,
+                .is_first = first,
+                .is_last = last,
+                .start = -INFINITY};
+      if (first) {
+        SN_TRY(enter_word(b, &n, p->logp, err));
+      } else {
+        for (size_t i = 0; i < n_prev; i++)
+          SN_TRY(add_pred(b, back_first - (int32_t)i, 0, err));
+      }
+      n.is_final = last && word + 1 == b->n_words && fits(n.seg.right, 0);
+      if (last) SN_TRY(SN_ARR_PUSH(&b->next_last, (int32_t)b->g->nodes.n, err));
+      SN_TRY(push_node(b, n, err));
+    }
+  }
+  return SN_OK;
+}
+
+/* Silence before word i, or behind the last one. */
+static sn_status add_silence(builder *b, size_t i, sn_err *err) {
+  const float with = (float)log(b->t->o->silence);
+  node n = {.seg = {.word = -1, .pron = -1},
+            .first_pred = (int32_t)b->g->preds.n,
+            .is_final = i == b->n_words,
+            .start = i == 0 ? with : -INFINITY};
+  for (size_t k = 0; k < b->last.n; k++)
+    if (fits(b->g->nodes.data[b->last.data[k]].seg.right, 0))
+      SN_TRY(add_pred(b, b->last.data[k], with, err));
+  b->silence = (int32_t)b->g->nodes.n;
+  return push_node(b, n, err);
+}
+
+static sn_status build(builder *b, sn_err *err) {
+  for (size_t i = 0; i < b->n_words; i++) {
+    SN_TRY(add_silence(b, i, err));
+    SN_TRY(contexts(b, i - 1, i > 0, true, &b->left, err));
+    SN_TRY(contexts(b, i + 1, i + 1 < b->n_words, false, &b->right, err));
+    b->next_last.n = 0;
+    int32_t first = 0;
+    const int32_t n = sn_lexicon_prons(lex_of(b), b->words[i], &first);
+    for (int32_t p = first; p < first + n; p++)
+      for (int32_t k = 0; k < lex_of(b)->prons.data[p].n_phones; k++)
+        SN_TRY(add_phone(b, i, p, k, err));
+    const sn_arr_i32 old = b->last;
+    b->last = b->next_last;
+    b->next_last = old;
+  }
+  SN_TRY(add_silence(b, b->n_words, err));
+  node end = {.first_pred = (int32_t)b->g->preds.n};
+  return SN_ARR_PUSH(&b->g->nodes, end, err);
+}
+
+static sn_status build_graph(const sni_trainer *t, const int32_t *words,
+                             size_t n_words, graph *g, sn_err *err) {
+  builder b = {.t = t, .g = g, .words = words, .n_words = n_words};
+  const sn_status s = build(&b, err);
+  SN_ARR_FREE(&b.left);
+  SN_ARR_FREE(&b.right);
+  SN_ARR_FREE(&b.last);
+  SN_ARR_FREE(&b.next_last);
+  if (s == SN_OK) g->nodes.n--; /* the one that ends the lists of arcs */
+  return s;
+}
+
+/* ---- Viterbi ---- */
+
+typedef struct search {
+  const sni_trainer *t;
+  const graph *g;
+  sn_mat scores;     /* [T x local pdfs] */
+  int32_t *local;    /* [3 N] column */
+  float *now, *next; /* [3 N] */
+  int32_t *back;     /* [T x 3 N] */
+} search;
+
+static const float *tmat_of(const search *x, size_t n) {
+  const sni_tied *const t = &x->t->tied;
+  return t->tmats + t->hmm_tmat[x->g->nodes.data[n].hmm] * S * (S + 1);
+}
+
+static sn_status local_scores(search *x, const sni_utt *u, sn_err *err) {
+  const sni_tied *const t = &x->t->tied;
+  const size_t N = x->g->nodes.n;
+  sn_arr_i32 pdfs = {0};
+  sn_status s = SN_OK;
+  int32_t *const column = sn_calloc((size_t)t->n_pdfs, sizeof *column);
+  x->local = sn_calloc(N * S, sizeof *x->local);
+  if (column == NULL || x->local == NULL) s = sn_fail_nomem(err, "alignment");
+  for (size_t i = 0; s == SN_OK && i < N * S; i++) {
+    const int32_t pdf =
+        t->hmm_pdfs[x->g->nodes.data[i / S].hmm * S + (int32_t)(i % S)];
+    if (column[pdf] == 0) {
+      s = SN_ARR_PUSH(&pdfs, pdf, err);
+      column[pdf] = (int32_t)pdfs.n;
+    }
+    x->local[i] = column[pdf] - 1;
+  }
+  if (s == SN_OK) s = sn_mat_alloc(u->feats.rows, pdfs.n, &x->scores, err);
+  if (s == SN_OK)
+    s = sn_mix_score(x->t->tables, sn_mat_const(u->feats), pdfs.data, pdfs.n,
+                     x->scores, err);
+  sn_free(column);
+  SN_ARR_FREE(&pdfs);
+  return s;
+}
+
+static void enter(const search *x, size_t n, float *best, int32_t *from) {
+  const node *const nd = &x->g->nodes.data[n];
+  for (int32_t k = nd->first_pred; k < nd[1].first_pred; k++) {
+    const pred *const p = &x->g->preds.data[k];
+    const float v = x->now[p->node * S + S - 1] +
+                    tmat_of(x, (size_t)p->node)[(S - 1) * (S + 1) + S] +
+                    p->logp;
+    if (v > *best) {
+      *best = v;
+      *from = p->node;
+    }
+  }
+}
+
+static void step(search *x, size_t t, double beam) {
+  const size_t N = x->g->nodes.n;
+  const float *const row = sn_mat_row(x->scores, t);
+  float top = -INFINITY;
+  for (size_t n = 0; n < N; n++) {
+    const float *const tm = tmat_of(x, n);
+    for (size_t s = 0; s < S; s++) {
+      const size_t i = n * S + s;
+      float best = x->now[i] + tm[s * (S + 1) + s];
+      int32_t from = FROM_SELF;
+      if (s > 0) {
+        const float v = x->now[i - 1] + tm[(s - 1) * (S + 1) + s];
+        if (v > best) {
+          best = v;
+          from = FROM_STEP;
+        }
+      } else {
+        enter(x, n, &best, &from);
+      }
+      x->next[i] = best + row[x->local[i]];
+      x->back[t * N * S + i] = from;
+      if (x->next[i] > top) top = x->next[i];
+    }
+  }
+  for (size_t i = 0; i < N * S; i++)
+    if (x->next[i] < top - (float)beam) x->next[i] = -INFINITY;
+  float *const old = x->now;
+  x->now = x->next;
+  x->next = old;
+}
+
+static bool run(search *x, double beam, double *logp, size_t *end) {
+  const size_t N = x->g->nodes.n, T = x->scores.rows;
+  for (size_t i = 0; i < N * S; i++) {
+    x->now[i] = -INFINITY;
+    if (i % S == 0)
+      x->now[i] =
+          x->g->nodes.data[i / S].start + sn_mat_row(x->scores, 0)[x->local[i]];
+  }
+  for (size_t t = 1; t < T; t++) step(x, t, beam);
+  float best = -INFINITY;
+  for (size_t n = 0; n < N; n++) {
+    if (!x->g->nodes.data[n].is_final) continue;
+    const float v =
+        x->now[n * S + S - 1] + tmat_of(x, n)[(S - 1) * (S + 1) + S];
+    if (v > best) {
+      best = v;
+      *end = n;
+    }
+  }
+  *logp = (double)best;
+  return best > -INFINITY;
+}
+
+static sn_status trace(const search *x, size_t end, sni_utt *u, sn_err *err) {
+  const size_t N = x->g->nodes.n;
+  size_t n = end, s = S - 1;
+  u->segs.n = 0;
+  sni_seg seg = x->g->nodes.data[n].seg;
+  seg.begin[S] = (int32_t)x->scores.rows;
+  for (size_t t = x->scores.rows; t-- > 0;) {
+    const int32_t from = t == 0 ? 0 : x->back[t * N * S + n * S + s];
+    if (t > 0 && from == FROM_SELF) continue;
+    seg.begin[s] = (int32_t)t;
+    if (t > 0 && from == FROM_STEP) {
+      s--;
+      continue;
+    }
+    SN_TRY(SN_ARR_PUSH(&u->segs, seg, err));
+    if (t == 0) break;
+    n = (size_t)from;
+    s = S - 1;
+    seg = x->g->nodes.data[n].seg;
+    seg.begin[S] = (int32_t)t;
+  }
+  for (size_t i = 0; i < u->segs.n / 2; i++) {
+    const sni_seg a = u->segs.data[i];
+    u->segs.data[i] = u->segs.data[u->segs.n - 1 - i];
+    u->segs.data[u->segs.n - 1 - i] = a;
+  }
+  for (size_t i = 0; i < u->segs.n; i++) {
+    sni_seg *const g = &u->segs.data[i];
+    g->left = i > 0 ? g[-1].phone : 0;
+    g->right = i + 1 < u->segs.n ? g[1].phone : 0;
+  }
+  return SN_OK;
+}
+
+static sn_status search_all(search *x, sni_utt *u, double *logp, bool keep,
+                            sn_err *err) {
+  const size_t n = x->g->nodes.n * S;
+  size_t end = 0;
+  SN_TRY(local_scores(x, u, err));
+  x->now = sn_calloc(n, sizeof *x->now);
+  x->next = sn_calloc(n, sizeof *x->next);
+  x->back = sn_calloc(n * u->feats.rows, sizeof *x->back);
+  if (x->now == NULL || x->next == NULL || x->back == NULL)
+    return sn_fail_nomem(err, "alignment");
+  bool ok = run(x, x->t->o->beam, logp, &end);
+  if (!ok) ok = run(x, 4 * x->t->o->beam, logp, &end);
+  if (!keep) return SN_OK;
+  u->failed = !ok;
+  u->logp = *logp;
+  u->segs.n = 0;
+  return ok ? trace(x, end, u, err) : SN_OK;
+}
+
+sn_status sni_align(const sni_trainer *t, sni_utt *u, const int32_t *words,
+                    size_t n_words, double *logp, bool keep, sn_err *err) {
+  graph g = {0};
+  search x = {.t = t, .g = &g};
+  *logp = -INFINITY;
+  if (u->feats.rows == 0) {
+    if (keep) u->failed = true;
+    return SN_OK;
+  }
+  sn_status s = build_graph(t, words, n_words, &g, err);
+  if (s == SN_OK) s = search_all(&x, u, logp, keep, err);
+  sn_mat_free(&x.scores);
+  sn_free(x.local);
+  sn_free(x.now);
+  sn_free(x.next);
+  sn_free(x.back);
+  SN_ARR_FREE(&g.nodes);
+  SN_ARR_FREE(&g.preds);
+  return s;
+}
+
+/* ---- Flat start ---- */
+
+sn_status sni_align_flat(const sni_trainer *t, sni_utt *u, sn_err *err) {
+  const sn_lexicon *const lex = &t->corpus->lex;
+  const sni_seg sil = {.word = -1, .pron = -1};
+  u->segs.n = 0;
+  u->failed = false;
+  SN_TRY(SN_ARR_PUSH(&u->segs, sil, err));
+  for (size_t i = 0; i < u->n_words; i++) {
+    int32_t first = 0;
+    (void)sn_lexicon_prons(lex, u->words[i], &first);
+    const int32_t *const ph = sn_lexicon_phones(lex, first);
+    for (int32_t k = 0; k < lex->prons.data[first].n_phones; k++) {
+      const sni_seg seg = {
+          .phone = ph[k] + 1, .word = (int32_t)i, .pron = first};
+      SN_TRY(SN_ARR_PUSH(&u->segs, seg, err));
+    }
+  }
+  SN_TRY(SN_ARR_PUSH(&u->segs, sil, err));
+  const size_t n = u->segs.n * S, T = u->feats.rows;
+  if (T < n) {
+    u->failed = true;
+    u->segs.n = 0;
+    return SN_OK;
+  }
+  for (size_t i = 0; i <= n; i++) {
+    const int32_t at = (int32_t)(T * i / n);
+    if (i < n) u->segs.data[i / S].begin[i % S] = at;
+    if (i > 0 && i % S == 0) u->segs.data[i / S - 1].begin[S] = at;
+  }
+  return SN_OK;
+}

@@ -1,0 +1,277 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* One pass over the corpus: shards of 32 utterances are aligned and
+ * accumulated by the threads, added in the order of the corpus as they are
+ * done (at most `window` at a time are in memory), and the model is updated. */
+#include <math.h>
+#include <string.h>
+#include <time.h>
+
+#include "base/mem.h"
+#include "train/train_internal.h"
+
+enum { S = SNI_STATES };
+
+typedef struct part {
+  sn_mix_stats mix;
+  double *loops, *steps; /* [P x S] */
+  double ali_logp;       /* of aligned utterances */
+  int64_t n_frames, n_failed;
+} part;
+
+typedef struct pass {
+  sni_trainer *t;
+  sni_realign how;
+  bool only_align;
+  part *parts; /* [window]; shard i uses i % window */
+  size_t window, n_shards;
+  part total;
+} pass;
+
+static sn_status part_init(part *p, const sni_trainer *t, sn_err *err) {
+  const size_t n = (size_t)t->tied.n_phones * S;
+  SN_TRY(sn_mix_stats_init(&p->mix, &t->mix, err));
+  p->loops = sn_calloc(n, sizeof *p->loops);
+  p->steps = sn_calloc(n, sizeof *p->steps);
+  return p->loops == NULL || p->steps == NULL ? sn_fail_nomem(err, "statistics")
+                                              : SN_OK;
+}
+
+static void part_clear(part *p) {
+  sn_mix_stats_clear(&p->mix);
+  sn_free(p->loops);
+  sn_free(p->steps);
+}
+
+static void part_reset(part *p, size_t n_phones) {
+  sn_mix_stats_reset(&p->mix);
+  memset(p->loops, 0, n_phones * S * sizeof *p->loops);
+  memset(p->steps, 0, n_phones * S * sizeof *p->steps);
+  p->ali_logp = 0;
+  p->n_frames = p->n_failed = 0;
+}
+
+static void accumulate(const sni_trainer *t, const sni_utt *u, part *p) {
+  for (size_t k = 0; k < u->segs.n; k++) {
+    const sni_seg *const g = &u->segs.data[k];
+    const int32_t hmm = sni_tied_hmm(&t->tied, g);
+    for (int32_t s = 0; s < S; s++) {
+      const int32_t pdf = t->tied.hmm_pdfs[hmm * S + s];
+      for (int32_t f = g->begin[s]; f < g->begin[s + 1]; f++)
+        sn_mix_accumulate(t->tables, pdf, sn_mat_row(u->feats, (size_t)f), 1.0,
+                          &p->mix);
+      p->loops[g->phone * S + s] += g->begin[s + 1] - g->begin[s] - 1;
+      p->steps[g->phone * S + s] += 1;
+    }
+  }
+}
+
+static sn_status do_shard(void *user, size_t i, size_t w, sn_err *err) {
+  (void)w;
+  pass *const x = user;
+  sni_corpus *const c = x->t->corpus;
+  part *const p = &x->parts[i % x->window];
+  part_reset(p, (size_t)x->t->tied.n_phones);
+  const size_t end = (i + 1) * SNI_SHARD < c->n ? (i + 1) * SNI_SHARD : c->n;
+  for (size_t k = i * SNI_SHARD; k < end; k++) {
+    sni_utt *const u = &c->utts[k];
+    double logp = 0;
+    if (sn_log_cancelled(x->t->log))
+      return sn_fail(err, SN_ECANCEL, "interrupted");
+    if (x->how == SNI_FLAT) SN_TRY(sni_align_flat(x->t, u, err));
+    if (x->how == SNI_VITERBI)
+      SN_TRY(sni_align(x->t, u, u->words, u->n_words, &logp, true, err));
+    p->n_failed += u->failed;
+    if (u->failed) continue;
+    p->ali_logp += u->logp;
+    p->n_frames += (int64_t)u->feats.rows;
+    if (!x->only_align) accumulate(x->t, u, p);
+  }
+  return SN_OK;
+}
+
+static sn_status add_shard(void *user, size_t i, size_t w, sn_err *err) {
+  (void)w;
+  (void)err;
+  pass *const x = user;
+  const part *const p = &x->parts[i % x->window];
+  sn_mix_stats_add(&x->total.mix, &p->mix);
+  for (size_t k = 0; k < (size_t)x->t->tied.n_phones * S; k++) {
+    x->total.loops[k] += p->loops[k];
+    x->total.steps[k] += p->steps[k];
+  }
+  x->total.ali_logp += p->ali_logp;
+  x->total.n_frames += p->n_frames;
+  x->total.n_failed += p->n_failed;
+  sn_log_progress(x->t->log, x->t->stage, "shards", (int64_t)i + 1,
+                  (int64_t)x->n_shards, i + 1 == x->n_shards);
+  return SN_OK;
+}
+
+static sn_status over_shards(pass *x, sn_err *err) {
+  x->n_shards = (x->t->corpus->n + SNI_SHARD - 1) / SNI_SHARD;
+  x->window = 4 * sn_pool_n_threads(x->t->pool);
+  x->parts = sn_calloc(x->window, sizeof *x->parts);
+  if (x->parts == NULL) return sn_fail_nomem(err, "statistics");
+  sn_status s = part_init(&x->total, x->t, err);
+  for (size_t i = 0; s == SN_OK && i < x->window; i++)
+    s = part_init(&x->parts[i], x->t, err);
+  if (s == SN_OK)
+    s = sn_pool_ordered(x->t->pool, x->n_shards, x->window, do_shard, add_shard,
+                        x, err);
+  for (size_t i = 0; i < x->window; i++) part_clear(&x->parts[i]);
+  sn_free(x->parts);
+  return s;
+}
+
+/* Loop probabilities within [0.01, 0.99]; a phone that was not seen keeps its
+ * own. */
+static void update_tmats(sni_trainer *t, const part *p) {
+  for (size_t i = 0; i < (size_t)t->tied.n_phones * S; i++) {
+    if (p->steps[i] < 1) continue;
+    double loop = p->loops[i] / (p->loops[i] + p->steps[i]);
+    loop = fmin(fmax(loop, 0.01), 0.99);
+    float *const row = t->tied.tmats + i * (S + 1);
+    row[i % S] = (float)log(loop);
+    row[i % S + 1] = (float)log1p(-loop);
+  }
+}
+
+sn_status sni_tables(sni_trainer *t, sn_err *err) {
+  sn_mix_tables_destroy(t->tables);
+  return sn_mix_tables_create(&t->mix, &t->tables, err);
+}
+
+static sn_status note(sni_trainer *t, int n, const pass *x,
+                      const sn_mix_update_report *r, double cpu_s,
+                      sn_err *err) {
+  const double logp =
+      x->total.mix.n_frames > 0 ? x->total.mix.logp / x->total.mix.n_frames : 0;
+  sn_info(t->log,
+          "%s pass %d: %.4f nat a frame, %zu Gaussians, %lld utterances not "
+          "aligned",
+          t->stage, n, logp, sn_mixtures_n_gauss(&t->mix),
+          (long long)x->total.n_failed);
+  return sn_str_addf(
+      &t->json, err,
+      "%s\n    {\"pass\": %d, \"aligned\": %s, \"logp_per_frame\": %.6f, "
+      "\"frames\": %.0f, \"failed\": %lld, \"gaussians\": %zu, "
+      "\"removed\": %lld, \"floored\": %lld, \"unseen_pdfs\": %lld, "
+      "\"cpu_s\": %.2f}",
+      t->json.n > 0 ? "," : "", n, x->how == SNI_KEEP ? "false" : "true", logp,
+      x->total.mix.n_frames, (long long)x->total.n_failed,
+      sn_mixtures_n_gauss(&t->mix), (long long)r->n_removed,
+      (long long)r->n_floored, (long long)r->n_unseen, cpu_s);
+}
+
+static sn_status update(sni_trainer *t, int n, const pass *x, size_t target,
+                        double min_occ, clock_t from, sn_err *err) {
+  const sn_mix_update_opts o = {min_occ, t->o->var_floor, 1e-5};
+  sn_mix_update_report r;
+  if (x->total.mix.n_frames < 1)
+    return sn_fail(err, SN_EMISMATCH,
+                   "not one utterance could be aligned with its words: do the "
+                   "transcripts belong to these recordings?");
+  SN_TRY(sn_mix_update(&t->mix, &x->total.mix, &o, t->occ, &r, err));
+  update_tmats(t, &x->total);
+  if (target > sn_mixtures_n_gauss(&t->mix))
+    SN_TRY(sn_mix_split(&t->mix, t->occ, target, t->o->power, 20.0, (uint64_t)n,
+                        err));
+  SN_TRY(sni_tables(t, err));
+  return note(t, n, x, &r, (double)(clock() - from) / CLOCKS_PER_SEC, err);
+}
+
+sn_status sni_pass(sni_trainer *t, int n, sni_realign how, size_t target,
+                   double min_occ, sn_err *err) {
+  pass x = {.t = t, .how = how};
+  const clock_t from = clock();
+  sn_status s = over_shards(&x, err);
+  if (s == SN_OK) s = update(t, n, &x, target, min_occ, from, err);
+  part_clear(&x.total);
+  return s;
+}
+
+sn_status sni_realign_all(sni_trainer *t, sn_err *err) {
+  pass x = {.t = t, .how = SNI_VITERBI, .only_align = true};
+  const sn_status s = over_shards(&x, err);
+  part_clear(&x.total);
+  return s;
+}
+
+/* ---- Do the transcripts belong to the recordings? ---- */
+
+typedef struct fit {
+  sni_trainer *t;
+  int8_t *won; /* [utterances] 1: its own words fit better; -1: not compared */
+} fit;
+
+static bool same_words(const sni_utt *a, const sni_utt *b) {
+  return a->n_words == b->n_words &&
+         memcmp(a->words, b->words, a->n_words * sizeof *a->words) == 0;
+}
+
+/* The next utterance of other words, of as near a number of them as there is.
+ */
+static const sni_utt *rival_of(const sni_corpus *c, size_t i) {
+  const sni_utt *best = NULL;
+  size_t best_far = SIZE_MAX;
+  for (size_t k = 1; k < c->n; k++) {
+    const sni_utt *const v = &c->utts[(i + k) % c->n];
+    const size_t a = v->n_words, b = c->utts[i].n_words;
+    const size_t far = a > b ? a - b : b - a;
+    if (far >= best_far || same_words(v, &c->utts[i])) continue;
+    best = v;
+    best_far = far;
+    if (far == 0) break;
+  }
+  return best;
+}
+
+static sn_status compare(void *user, size_t i, size_t w, sn_err *err) {
+  (void)w;
+  fit *const f = user;
+  sni_corpus *const c = f->t->corpus;
+  sni_utt *const u = &c->utts[i];
+  const sni_utt *const v = rival_of(c, i);
+  double logp = 0;
+  f->won[i] = -1;
+  if (u->failed || v == NULL) return SN_OK;
+  SN_TRY(sni_align(f->t, u, v->words, v->n_words, &logp, false, err));
+  f->won[i] = u->logp > logp;
+  return SN_OK;
+}
+
+static sn_status judge(const fit *f, sn_err *err) {
+  const sni_corpus *const c = f->t->corpus;
+  size_t n = 0, won = 0, failed = 0;
+  for (size_t i = 0; i < c->n; i++) {
+    failed += c->utts[i].failed;
+    n += f->won[i] >= 0;
+    won += f->won[i] == 1;
+  }
+  sn_info(f->t->log,
+          "%zu of %zu utterances fit their own words better than "
+          "others'",
+          won, n);
+  if (failed * 2 > c->n)
+    return sn_fail(err, SN_EMISMATCH,
+                   "%zu of %zu utterances cannot be aligned with their words: "
+                   "the transcripts do not belong to these recordings",
+                   failed, c->n);
+  if (n >= 20 && won * 4 < n * 3)
+    return sn_fail(err, SN_EMISMATCH,
+                   "only %zu of %zu utterances fit their own words better than "
+                   "those of another utterance (right transcripts: nearly all, "
+                   "shuffled ones: half): the transcripts do not belong to "
+                   "these recordings",
+                   won, n);
+  return SN_OK;
+}
+
+sn_status sni_check_fit(sni_trainer *t, sn_err *err) {
+  fit f = {.t = t, .won = sn_calloc(t->corpus->n, 1)};
+  if (f.won == NULL) return sn_fail_nomem(err, "check");
+  sn_status s = sn_pool_for(t->pool, t->corpus->n, compare, &f, err);
+  if (s == SN_OK) s = judge(&f, err);
+  sn_free(f.won);
+  return s;
+}

@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* train/train.h - acoustic models from recordings and their words.
+ *
+ * Each stage goes over the corpus in passes: shards of 32 utterances are
+ * accumulated by the threads, added in the order of the corpus, and the model
+ * is updated. The result does not depend on the number of threads. A stage's
+ * folder EXP/STAGE is a model directory with a train.json; a stage that has
+ * both is not done again. */
+#ifndef SN_TRAIN_TRAIN_H
+#define SN_TRAIN_TRAIN_H
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/log.h"
+#include "base/opt.h"
+#include "base/status.h"
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef struct sn_train_opts {
+  int32_t jobs;                    /* threads; 0: as many as the machine has */
+  int32_t mono_gauss, mono_passes; /* Gaussians in all, passes */
+  int32_t tri_leaves, tri_gauss, tri_passes;
+  int32_t roots;  /* sn_tree_roots */
+  double power;   /* Gaussians of a pdf grow as its frames to this power */
+  double beam;    /* nat, of the alignment; widened fourfold once */
+  double silence; /* probability of silence between words */
+  double min_occ; /* frames that keep a Gaussian */
+  double var_floor;
+  double lm_scale, word_penalty; /* into model.ini */
+  bool word_pos;                 /* whether trees may ask for word positions */
+  const char *silence_phone;
+} sn_train_opts;
+extern const sn_opt sn_train_opt_table[];
+
+/* Stages of senone train. data: a data directory with text (and utt2spk);
+ * lexicon: any that sn_lexicon_load reads. opts may be NULL.
+ * Errors: those of the files; SN_EMISMATCH: no utterance can be used, the
+ * transcripts do not fit the recordings (with figures); SN_ECANCEL. */
+SN_NODISCARD sn_status sn_train_mono(const char *data, const char *lexicon,
+                                     const char *exp, const sn_train_opts *opts,
+                                     sn_log *log, sn_err *err);
+/* From EXP/mono. */
+SN_NODISCARD sn_status sn_train_tri(const char *data, const char *lexicon,
+                                    const char *exp, const sn_train_opts *opts,
+                                    sn_log *log, sn_err *err);
+#ifdef __cplusplus
+}
+#endif
+#endif

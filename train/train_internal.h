@@ -1,0 +1,114 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* train/train_internal.h - the corpus in memory, utterance graphs, alignments
+ * and passes. */
+#ifndef SN_TRAIN_TRAIN_INTERNAL_H
+#define SN_TRAIN_TRAIN_INTERNAL_H
+#include "am/mixtures.h"
+#include "am/tree.h"
+#include "base/arr.h"
+#include "base/pool.h"
+#include "frontend/datadir.h"
+#include "lexicon/lexicon.h"
+#include "train/train.h"
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+enum { SNI_STATES = 3, SNI_SHARD = 32 };
+
+/* One phone of an alignment: state s lasts from begin[s] to begin[s + 1]. */
+typedef struct sni_seg {
+  int32_t phone, left, right; /* contexts: neighbours, silence at the edges */
+  int32_t pos;                /* sn_wordpos */
+  int32_t word;               /* which of the utterance's; -1: silence */
+  int32_t pron;               /* in the lexicon; -1 */
+  int32_t begin[SNI_STATES + 1];
+} sni_seg;
+
+typedef struct sni_utt {
+  const char *id;
+  int32_t *words; /* owned */
+  size_t n_words;
+  sn_mat feats; /* owned */
+  SN_ARR(sni_seg) segs;
+  double logp; /* of the last alignment */
+  bool failed; /* the last alignment */
+} sni_utt;
+
+typedef struct sni_corpus {
+  sn_datadir dir;
+  sn_lexicon lex;
+  int32_t n_phones; /* 0 is silence; phone p + 1 is p of the lexicon */
+  const char **phones;
+  sni_utt *utts; /* those that can be used */
+  size_t n, n_left_out;
+  sn_str left_out; /* ids, separated by blanks */
+  sn_feat_config *feat;
+  size_t dim;
+} sni_corpus;
+SN_NODISCARD sn_status sni_corpus_load(const char *data, const char *lexicon,
+                                       const sn_train_opts *o, sn_pool *pool,
+                                       sn_log *log, sni_corpus *c, sn_err *err);
+void sni_corpus_clear(sni_corpus *c);
+
+/* HMMs by context; transition matrices are those of the phones. */
+typedef struct sni_tied {
+  int32_t n_phones, n_hmms, n_pdfs;
+  int32_t *base_hmm, *hmm_pdfs, *hmm_tmat;
+  int32_t *triphone; /* [4 P^3] or NULL */
+  float *tmats;      /* [P x S x (S + 1)] */
+} sni_tied;
+void sni_tied_clear(sni_tied *t);
+SN_NODISCARD sn_status sni_tied_mono(int32_t n_phones, sni_tied *t,
+                                     sn_err *err);
+SN_NODISCARD sn_status sni_tied_tree(const sn_tree *tree, const sni_tied *from,
+                                     sni_tied *t, sn_err *err);
+SN_NODISCARD sn_status sni_tied_load(const sn_am *am, sni_tied *t, sn_err *err);
+int32_t sni_tied_hmm(const sni_tied *t, const sni_seg *seg);
+
+/* A state of training. */
+typedef struct sni_trainer {
+  sni_corpus *corpus;
+  const sn_train_opts *o;
+  sni_tied tied;
+  sn_mixtures mix;
+  sn_mix_tables *tables;
+  sn_pool *pool;
+  sn_log *log;
+  double *occ; /* [N] frames of each pdf at the last update */
+  sn_str json; /* passes so far, for train.json */
+  const char *stage;
+} sni_trainer;
+
+/* Aligns: segs, logp and failed of u. words: the utterance's or, to compare,
+ * another's; out may be NULL (the likelihood alone). */
+SN_NODISCARD sn_status sni_align(const sni_trainer *t, sni_utt *u,
+                                 const int32_t *words, size_t n_words,
+                                 double *logp, bool keep, sn_err *err);
+/* First pronunciations between two silences, states of equal length. */
+SN_NODISCARD sn_status sni_align_flat(const sni_trainer *t, sni_utt *u,
+                                      sn_err *err);
+
+typedef enum sni_realign { SNI_KEEP, SNI_FLAT, SNI_VITERBI } sni_realign;
+/* One pass: (align,) accumulate, update; to `target` Gaussians. */
+SN_NODISCARD sn_status sni_pass(sni_trainer *t, int pass, sni_realign how,
+                                size_t target, double min_occ, sn_err *err);
+/* The alignments alone. */
+SN_NODISCARD sn_status sni_realign_all(sni_trainer *t, sn_err *err);
+SN_NODISCARD sn_status sni_tables(sni_trainer *t, sn_err *err);
+/* Whether the transcripts fit: SN_EMISMATCH with figures. */
+SN_NODISCARD sn_status sni_check_fit(sni_trainer *t, sn_err *err);
+
+SN_NODISCARD sn_status sni_stage_path(const char *exp, const char *stage,
+                                      const char *file, char **out,
+                                      sn_err *err);
+/* *done: model.ini and train.json are there. */
+SN_NODISCARD sn_status sni_stage_done(const char *exp, const char *stage,
+                                      sn_log *log, bool *done, sn_err *err);
+SN_NODISCARD sn_status sni_stage_write(sni_trainer *t, const char *exp,
+                                       sn_err *err);
+void sni_trainer_clear(sni_trainer *t);
+#ifdef __cplusplus
+}
+#endif
+#endif
