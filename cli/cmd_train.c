@@ -3,27 +3,24 @@
 #include "cli/cli.h"
 #include "train/train.h"
 
-static int end(sn_cli *cli, sn_status s) {
+static int run(sn_cli *cli, const char *stage) {
+  const sn_status s = sn_train(stage, cli->args[0], cli->args[1], cli->args[2],
+                               cli->opts[0], cli->log, &cli->err);
   return s == SN_OK ? sn_cli_finish(cli, SN_EXIT_OK) : sn_cli_fail(cli);
 }
 
-static sn_status mono(sn_cli *cli) {
-  return sn_train_mono(cli->args[0], cli->args[1], cli->args[2], cli->opts[0],
-                       cli->log, &cli->err);
-}
+static int run_mono(sn_cli *cli) { return run(cli, "mono"); }
+static int run_tri(sn_cli *cli) { return run(cli, "tri"); }
+static int run_all(sn_cli *cli) { return run(cli, NULL); }
 
-static sn_status tri(sn_cli *cli) {
-  return sn_train_tri(cli->args[0], cli->args[1], cli->args[2], cli->opts[0],
-                      cli->log, &cli->err);
-}
-
-static int run_mono(sn_cli *cli) { return end(cli, mono(cli)); }
-static int run_tri(sn_cli *cli) { return end(cli, tri(cli)); }
-
-static int run_all(sn_cli *cli) {
-  const sn_status s = mono(cli);
-  return end(cli, s == SN_OK ? tri(cli) : s);
-}
+/* The cards of pocketsphinx-testdata as a data directory. */
+#define CARDS                                                      \
+  "mkdir -p cards\n"                                               \
+  "ls /usr/share/pocketsphinx/test/data/cards/*.wav | "            \
+  "sed 's/.*\\/\\(.*\\)\\.wav/\\1 &/' > cards/wav.scp\n"           \
+  "sed 's/<s> \\(.*\\) <.s> (\\(.*\\))/\\2 \\1/' "                 \
+  "/usr/share/pocketsphinx/test/data/cards/cards.transcription > " \
+  "cards/text\n"
 
 #define COMMON                                                                 \
   .synopsis = "[--option=value ...] DATA LEXICON EXP",                         \
@@ -43,15 +40,9 @@ const sn_command sn_cmd_train_mono = {
         "that is there is not trained again. Where utterances fit the words "
         "of others as well as their own, training ends with figures, and "
         "without a model.",
-    .example =
-        "mkdir -p cards\n"
-        "ls /usr/share/pocketsphinx/test/data/cards/*.wav | "
-        "sed 's/.*\\/\\(.*\\)\\.wav/\\1 &/' > cards/wav.scp\n"
-        "sed 's/<s> \\(.*\\) <.s> (\\(.*\\))/\\2 \\1/' "
-        "/usr/share/pocketsphinx/test/data/cards/cards.transcription > "
-        "cards/text\n"
-        "senone train mono --mono-passes=5 cards "
-        "/usr/share/pocketsphinx/model/en-us/cmudict-en-us.dict exp-mono",
+    .example = CARDS
+    "senone train mono --mono-passes=5 cards "
+    "/usr/share/pocketsphinx/model/en-us/cmudict-en-us.dict exp-mono",
     .run = run_mono,
     COMMON};
 
@@ -62,17 +53,11 @@ const sn_command sn_cmd_train_tri = {
         "Aligns the corpus with EXP/mono, grows decision trees over the "
         "phones' contexts (questions are clusters of phones, found in the "
         "data), and writes the model directory EXP/tri.",
-    .example =
-        "mkdir -p cards\n"
-        "ls /usr/share/pocketsphinx/test/data/cards/*.wav | "
-        "sed 's/.*\\/\\(.*\\)\\.wav/\\1 &/' > cards/wav.scp\n"
-        "sed 's/<s> \\(.*\\) <.s> (\\(.*\\))/\\2 \\1/' "
-        "/usr/share/pocketsphinx/test/data/cards/cards.transcription > "
-        "cards/text\n"
-        "senone train mono --mono-passes=5 cards "
-        "/usr/share/pocketsphinx/model/en-us/cmudict-en-us.dict exp-tri\n"
-        "senone train tri --mono-passes=5 --tri-passes=5 cards "
-        "/usr/share/pocketsphinx/model/en-us/cmudict-en-us.dict exp-tri",
+    .example = CARDS
+    "senone train mono --mono-passes=5 cards "
+    "/usr/share/pocketsphinx/model/en-us/cmudict-en-us.dict exp-tri\n"
+    "senone train tri --mono-passes=5 --tri-passes=5 cards "
+    "/usr/share/pocketsphinx/model/en-us/cmudict-en-us.dict exp-tri",
     .run = run_tri,
     COMMON};
 
@@ -80,14 +65,8 @@ const sn_command sn_cmd_train_all = {
     .name = "train all",
     .summary = "train all stages: monophones, triphones",
     .description = "senone train mono, then senone train tri.",
-    .example =
-        "mkdir -p cards\n"
-        "ls /usr/share/pocketsphinx/test/data/cards/*.wav | "
-        "sed 's/.*\\/\\(.*\\)\\.wav/\\1 &/' > cards/wav.scp\n"
-        "sed 's/<s> \\(.*\\) <.s> (\\(.*\\))/\\2 \\1/' "
-        "/usr/share/pocketsphinx/test/data/cards/cards.transcription > "
-        "cards/text\n"
-        "senone train all --mono-passes=5 --tri-passes=5 cards "
-        "/usr/share/pocketsphinx/model/en-us/cmudict-en-us.dict exp-all",
+    .example = CARDS
+    "senone train all --mono-passes=5 --tri-passes=5 cards "
+    "/usr/share/pocketsphinx/model/en-us/cmudict-en-us.dict exp-all",
     .run = run_all,
     COMMON};

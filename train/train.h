@@ -34,17 +34,16 @@ typedef struct sn_train_opts {
 } sn_train_opts;
 extern const sn_opt sn_train_opt_table[];
 
-/* Stages of senone train. data: a data directory with text (and utt2spk);
- * lexicon: any that sn_lexicon_load reads. opts may be NULL.
- * Errors: those of the files; SN_EMISMATCH: no utterance can be used, the
- * transcripts do not fit the recordings (with figures); SN_ECANCEL. */
-SN_NODISCARD sn_status sn_train_mono(const char *data, const char *lexicon,
-                                     const char *exp, const sn_train_opts *opts,
-                                     sn_log *log, sn_err *err);
-/* From EXP/mono. */
-SN_NODISCARD sn_status sn_train_tri(const char *data, const char *lexicon,
-                                    const char *exp, const sn_train_opts *opts,
-                                    sn_log *log, sn_err *err);
+/* A stage of senone train ("mono", "tri"), or all of them in order (NULL).
+ * data: a data directory with text (and utt2spk); lexicon: any that
+ * sn_lexicon_load reads; exp: the folder of all stages, from which a stage
+ * takes those before it. opts may be NULL. Errors: those of the files; SN_EARG:
+ * no such stage; SN_EMISMATCH: no utterance can be used, the transcripts do not
+ * fit the recordings (with figures); SN_ECANCEL. */
+SN_NODISCARD sn_status sn_train(const char *stage, const char *data,
+                                const char *lexicon, const char *exp,
+                                const sn_train_opts *opts, sn_log *log,
+                                sn_err *err);
 #ifdef __cplusplus
 }
 #endif

@@ -107,6 +107,21 @@ SN_NODISCARD sn_status sni_stage_done(const char *exp, const char *stage,
                                       sn_log *log, bool *done, sn_err *err);
 SN_NODISCARD sn_status sni_stage_write(sni_trainer *t, const char *exp,
                                        sn_err *err);
+/* Tying and Gaussians of EXP/stage; phones must be those of the corpus. */
+SN_NODISCARD sn_status sni_stage_load(sni_trainer *t, const char *exp,
+                                      const char *stage, sn_err *err);
+/* Gaussians wanted after pass n of n_passes: growing to three quarters. */
+size_t sni_target_at(size_t from, size_t to, int n, int n_passes);
+/* A tree of the corpus as it is aligned, at most max_leaves; its tying, and one
+ * Gaussian for each leaf. */
+SN_NODISCARD sn_status sni_plant(sni_trainer *t, int32_t max_leaves,
+                                 sn_err *err);
+
+/* The stages, each in a file of its own. */
+SN_NODISCARD sn_status sni_run_mono(sni_trainer *t, const char *exp,
+                                    sn_err *err);
+SN_NODISCARD sn_status sni_run_tri(sni_trainer *t, const char *exp,
+                                   sn_err *err);
 void sni_trainer_clear(sni_trainer *t);
 #ifdef __cplusplus
 }
