@@ -75,6 +75,8 @@ static sn_status cache_key(const sni_compile *c, digest *d, sn_err *err) {
   if (s->grammar[0] != '\0') SN_TRY(mix_content(d, s->grammar, err));
   if (s->words[0] != '\0') SN_TRY(mix_content(d, s->words, err));
   mix_text(d, s->rule);
+  mix(d, &s->grammar_weight, sizeof s->grammar_weight);
+  mix(d, &s->grammar_place, sizeof s->grammar_place);
   return SN_OK;
 }
 
@@ -129,6 +131,8 @@ static sn_status build(const sni_compile *c, const char *path, sn_err *err) {
   if (s == SN_OK) {
     sn_graph_opts o;
     sn_opt_defaults(sn_graph_opt_table, &o);
+    o.grammar_weight = set->grammar_weight;
+    o.grammar_place = set->grammar_place;
     o.on_missing = set->keep_going ? SN_MISSING_DROP : SN_MISSING_REFUSE;
     s = sn_graph_build(c->am, &lex, lm, has_grammar ? &grammar : NULL, &o,
                        c->log, path, NULL, err);

@@ -19,7 +19,14 @@ const sn_opt sn_settings_table[] = {
     {"rule", SN_OPT_STRING, AT(rule), 0, 0, 0, "", "",
      "the grammar's rule to start from; else all public ones"},
     {"words", SN_OPT_STRING, AT(words), 0, 0, 0, "", "",
-     "file with one word or phrase a line, to be said in any order"},
+     "file with one word or phrase a line, to be said in any order; with lm: "
+     "added to it"},
+    {"grammar-weight", SN_OPT_DOUBLE, AT(grammar_weight), 0.1, 1e-30, 1, NULL,
+     "", "with lm: probability of the grammar or the word list beside it"},
+    {"grammar-place", SN_OPT_ENUM, AT(grammar_place), 0, 0, 1,
+     "anywhere|sentence", "",
+     "with lm: the grammar's sentences are phrases between the model's words, "
+     "or whole utterances"},
     {"keep-going", SN_OPT_BOOL, AT(keep_going), 0, 0, 1, NULL, "",
      "leave out words without a pronunciation instead of refusing"},
     {"cache", SN_OPT_STRING, AT(cache), 0, 0, 0, "", "",

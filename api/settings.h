@@ -27,6 +27,8 @@ typedef enum sn_settings_confidence {
 typedef struct sn_settings {
   const char *models; /* folders where names of models are looked up */
   const char *graph, *lm, *grammar, *rule, *words;
+  double grammar_weight;    /* beside lm: see graphs/build.h */
+  int32_t grammar_place;    /* sn_graph_place */
   const char *cache, *temp; /* folders */
   bool keep_going;          /* leave out words that have no pronunciation */
   float beam;

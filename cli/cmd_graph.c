@@ -117,7 +117,8 @@ const sn_command sn_cmd_graph_build = {
     .description =
         "Puts acoustic model, lexicon and language model (or grammar, or word "
         "list) together into the graph that the decoder searches. Give "
-        "--grammar or --words beside --lm to add phrases to a language model. "
+        "--grammar or --words beside --lm to add phrases (or whole sentences: "
+        "--grammar-place) to a language model. "
         "docs/graph.md tells how costs are put together.",
     .example =
         "senone graph build --model=en-us --lexicon=lexicon.db "

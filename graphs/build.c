@@ -43,7 +43,11 @@ const sn_opt sn_graph_opt_table[] = {
      "probabilities, large as the best one's"},
     {"grammar-weight", SN_OPT_DOUBLE, offsetof(sn_graph_opts, grammar_weight),
      0.1, 1e-30, 1, NULL, NULL,
-     "probability of a grammar's phrases beside an n-gram model"},
+     "probability of a grammar beside an n-gram model"},
+    {"grammar-place", SN_OPT_ENUM, offsetof(sn_graph_opts, grammar_place),
+     SN_PLACE_ANYWHERE, 0, 1, "anywhere|sentence", NULL,
+     "a grammar beside an n-gram model: its sentences are phrases between the "
+     "model's words, or whole utterances"},
     SN_OPT_END};
 
 /* ---- The two steps ---- */
@@ -173,10 +177,12 @@ static sn_status make_g(const sni_build *b, const sn_lexicon *lex,
     SN_TRY_GOTO(s,
                 sni_wordgraph_grammar(grammar, lex, has_pron, b->opts, b->log,
                                       missing, lm != NULL ? &phrases : g, err));
-  /* State 0 of an n-gram model's G is the empty history. */
-  if (lm != NULL && grammar != NULL)
-    SN_TRY_GOTO(s, sni_wordgraph_add(g, &phrases, 0,
-                                     -log(b->opts->grammar_weight), err));
+  const double weight = b->opts->grammar_weight;
+  const bool both = lm != NULL && grammar != NULL;
+  if (both && b->opts->grammar_place == SN_PLACE_SENTENCE)
+    SN_TRY_GOTO(s, sni_wordgraph_choose(g, &phrases, weight, err));
+  else if (both) /* state 0 of an n-gram model's G is the empty history */
+    SN_TRY_GOTO(s, sni_wordgraph_add(g, &phrases, 0, -log(weight), err));
 fail:
   sni_wordgraph_clear(&phrases);
   sn_free(has_pron);
@@ -191,7 +197,7 @@ static void usage(double *cpu_s, int64_t *peak_bytes) {
   *peak_bytes = (int64_t)u.ru_maxrss * 1024;
 }
 
-enum { N_META = 12 };
+enum { N_META = 14 };
 
 /* What the graph was made from. */
 static sn_status make_meta(const sn_am *am, const sn_ngram *lm,
@@ -228,6 +234,11 @@ static sn_status make_meta(const sn_am *am, const sn_ngram *lm,
   }
   if (grammar != NULL)
     ADD("grammar", "%s", grammar->name != NULL ? grammar->name : "");
+  if (lm != NULL && grammar != NULL) {
+    ADD("grammar-weight", "%.9g", opts->grammar_weight);
+    ADD("grammar-place", "%s",
+        opts->grammar_place == SN_PLACE_SENTENCE ? "sentence" : "anywhere");
+  }
 #undef ADD
   for (size_t i = 0; i < n; i++) meta[i] = text->data + at[i];
   *n_meta = n / 2;

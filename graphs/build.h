@@ -36,8 +36,8 @@ typedef struct sn_graph_opts {
   double lookahead;      /* exponent of the sum over the words that an arc can
                             still lead to: 1: their probability, 20: the best
                             one's */
-  double grammar_weight; /* of a grammar beside an n-gram model: probability of
-                            its phrases where the model has no history */
+  double grammar_weight; /* of a grammar beside an n-gram model */
+  int32_t grammar_place; /* sn_graph_place */
 } sn_graph_opts;
 #define SN_GRAPH_MODELS_PENALTY 99.0
 extern const sn_opt sn_graph_opt_table[];
@@ -56,6 +56,14 @@ typedef enum sn_graph_noises {
                            at its cost; and where an utterance starts */
   SN_NOISES_NONE
 } sn_graph_noises;
+
+/* A grammar beside an n-gram model. */
+typedef enum sn_graph_place {
+  SN_PLACE_ANYWHERE, /* its sentences are phrases, said wherever the model has
+                        no history, with probability grammar_weight there */
+  SN_PLACE_SENTENCE  /* an utterance is a sentence of the grammar, with
+                        probability grammar_weight, or one of the model */
+} sn_graph_place;
 
 /* A word of the LM or grammar that the lexicon does not have. */
 typedef enum sn_graph_missing {

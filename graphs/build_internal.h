@@ -90,10 +90,16 @@ SN_NODISCARD sn_status sni_wordgraph_word(
     sni_wordgraph *g, const sn_lexicon *lex, const bool *has_pron,
     const sn_graph_opts *opts, sn_log *log, sni_missing *missing,
     const char *word, int32_t *id, sn_err *err);
-/* Adds b to a: its sentences may stand wherever a has no history. */
+/* Adds b to a: its sentences may stand at state `at` of a, which they come back
+ * to, for `cost`. */
 SN_NODISCARD sn_status sni_wordgraph_add(sni_wordgraph *a,
                                          const sni_wordgraph *b, int32_t at,
                                          double cost, sn_err *err);
+/* Makes a the choice between its sentences and b's, at 1 - weight and weight;
+ * 0 < weight <= 1. At 1, a's go. */
+SN_NODISCARD sn_status sni_wordgraph_choose(sni_wordgraph *a,
+                                            const sni_wordgraph *b,
+                                            double weight, sn_err *err);
 /* SN_EARG when the arrays are no word graph (ranges, NaN, empty circles). */
 SN_NODISCARD sn_status sni_wordgraph_check(const sni_wordgraph *g, sn_err *err);
 

@@ -4,9 +4,8 @@
  * A state is a history that has successors; backing off is an arc without a
  * word. A history without successors is passed over: the arc into it goes to
  * what it backs off to, at that cost. An explicit n-gram may also be reached
- * around it, by backing off first; as everywhere, that is left in the graph
- * (it costs more unless the back-off weights are odd), and best-path costs are
- * defined with it. docs/graph.md says so too. */
+ * around it, by backing off first; that is left in the graph, and best-path
+ * costs are defined with it: docs/graph.md says when it is cheaper. */
 #include <math.h>
 #include <string.h>
 
@@ -98,8 +97,10 @@ static sn_status map_words(ngram_reader *r, const sn_lexicon *lex,
 }
 
 /* Numbers the histories that have successors, shortest first: 0 is the empty
- * one. */
+ * one. The beginning of a sentence is one in any case: the back-off from it
+ * belongs to every sentence's cost. */
 static sn_status number_histories(ngram_reader *r, sn_err *err) {
+  const sn_ngram_state begin = sn_ngram_begin(r->lm);
   r->g->n_states = 0;
   for (int32_t level = 0; level < r->order; level++) {
     const int64_t n = level == 0 ? 1 : sn_ngram_count(r->lm, level);
@@ -109,8 +110,9 @@ static sn_status number_histories(ngram_reader *r, sn_err *err) {
     for (int64_t i = 0; i < n; i++) {
       int64_t first = 0;
       const sn_ngram_state h = {level, i};
-      const bool is_used =
-          level == 0 || sn_ngram_children(r->lm, h, &first) > 0;
+      const bool is_used = level == 0 ||
+                           sn_ngram_children(r->lm, h, &first) > 0 ||
+                           (level == begin.level && i == begin.node);
       if (is_used && r->g->n_states == INT32_MAX - 1)
         return sn_fail(err, SN_ELIMIT,
                        "the language model has too many histories");
@@ -179,8 +181,8 @@ sn_status sni_wordgraph_ngram(const sn_ngram *lm, const sn_lexicon *lex,
   SN_TRY_GOTO(s, SN_ARR_PUSH(&out->first, (uint32_t)out->arcs.n, err));
   sn_log_progress(log, "reading the language model", "histories", out->n_states,
                   out->n_states, true);
-  double cost = 0; /* the same for all sentences, so that it may go */
-  out->start = resolve(&r, sn_ngram_begin(lm), &cost);
+  const sn_ngram_state begin = sn_ngram_begin(lm);
+  out->start = r.state_of[begin.level][begin.node];
 fail:
   for (int32_t i = 0; i < r.order; i++) sn_free(r.state_of[i]);
   sn_free(r.words);

@@ -149,24 +149,76 @@ static sn_status insert_arc(sni_wordgraph *a, int32_t at, sni_g_arc arc,
   return SN_OK;
 }
 
-sn_status sni_wordgraph_add(sni_wordgraph *a, const sni_wordgraph *b,
-                            int32_t at, double cost, sn_err *err) {
-  sn_status s = SN_OK;
-  const int32_t n_words = sn_symtab_n(b->words), base = a->n_states;
-  int32_t *words = sn_calloc((size_t)n_words, sizeof *words);
+/* Adds b's words to a's; *ids: [words of b] in a, the caller's in any case. */
+static sn_status merge_words(sni_wordgraph *a, const sni_wordgraph *b,
+                             int32_t **ids, sn_err *err) {
+  const int32_t n_words = sn_symtab_n(b->words);
+  int32_t *const words = sn_calloc((size_t)n_words, sizeof *words);
+  *ids = words;
   if (words == NULL) return sn_fail_nomem(err, "words of the grammar");
   for (int32_t w = 0; w < n_words; w++) {
     const char *name = sn_symtab_get(b->words, w);
-    SN_TRY_GOTO(s, sn_symtab_add(a->words, name, strlen(name), &words[w], err));
+    SN_TRY(sn_symtab_add(a->words, name, strlen(name), &words[w], err));
     if ((size_t)words[w] == a->lexicon.n)
-      SN_TRY_GOTO(s, SN_ARR_PUSH(&a->lexicon, b->lexicon.data[w], err));
+      SN_TRY(SN_ARR_PUSH(&a->lexicon, b->lexicon.data[w], err));
   }
+  return SN_OK;
+}
+
+sn_status sni_wordgraph_add(sni_wordgraph *a, const sni_wordgraph *b,
+                            int32_t at, double cost, sn_err *err) {
+  sn_status s = SN_OK;
+  const int32_t base = a->n_states;
+  int32_t *words = NULL;
+  SN_TRY_GOTO(s, merge_words(a, b, &words, err));
   const sni_g_arc in = {-1, base + b->n_states, (float)cost};
   SN_TRY_GOTO(s, insert_arc(a, at, in, err));
   for (int32_t i = 0; i < b->n_states; i++)
     SN_TRY_GOTO(s, copy_state(a, b, i, base, words, at, false, err));
   SN_TRY_GOTO(s, copy_state(a, b, b->start, base, words, at, true, err));
   a->n_states = base + b->n_states + 1;
+fail:
+  sn_free(words);
+  return s;
+}
+
+/* ---- One or the other ---- */
+
+/* The start of both: an arc without a word to the start of each. A grammar's
+ * states have no such arcs, so no circle arises. */
+static sn_status add_choice(sni_wordgraph *a, const sni_wordgraph *b,
+                            int32_t base, double weight, sn_err *err) {
+  const double costs[] = {-log1p(-weight), -log(weight)};
+  const int32_t starts[] = {a->start, base + b->start};
+  double end = INFINITY;
+  for (int i = weight < 1 ? 0 : 1; i < 2; i++) {
+    const sni_g_arc x = {-1, starts[i], (float)costs[i]};
+    SN_TRY(SN_ARR_PUSH(&a->arcs, x, err));
+    end = fmin(end, costs[i] + (double)a->final.data[starts[i]]);
+  }
+  SN_TRY(SN_ARR_PUSH(&a->final, (float)end, err));
+  SN_TRY(SN_ARR_PUSH(&a->first, (uint32_t)a->arcs.n, err));
+  a->start = base + b->n_states;
+  a->n_states = a->start + 1;
+  return SN_OK;
+}
+
+sn_status sni_wordgraph_choose(sni_wordgraph *a, const sni_wordgraph *b,
+                               double weight, sn_err *err) {
+  sn_status s = SN_OK;
+  int32_t *words = NULL;
+  const int32_t base = a->n_states;
+  SN_TRY_GOTO(s, merge_words(a, b, &words, err));
+  for (int32_t i = 0; i < b->n_states; i++) {
+    SN_TRY_GOTO(s, SN_ARR_PUSH(&a->final, b->final.data[i], err));
+    for (uint32_t k = b->first.data[i]; k < b->first.data[i + 1]; k++) {
+      const sni_g_arc *const from = &b->arcs.data[k];
+      const sni_g_arc x = {words[from->word], base + from->dest, from->cost};
+      SN_TRY_GOTO(s, SN_ARR_PUSH(&a->arcs, x, err));
+    }
+    SN_TRY_GOTO(s, SN_ARR_PUSH(&a->first, (uint32_t)a->arcs.n, err));
+  }
+  SN_TRY_GOTO(s, add_choice(a, b, base, weight, err));
 fail:
   sn_free(words);
   return s;

@@ -359,11 +359,71 @@ static void test_phrases_can_be_said_beside_an_n_gram_model(void **state) {
   unload(&f);
 }
 
+/* Whole sentences of a grammar beside those of an n-gram model, through the
+ * compiled graph: each costs what ARPA file or grammar say, and its weight. */
+static void test_a_graph_has_the_sentences_of_model_and_grammar(void **state) {
+  static const char arpa[] =
+      "\\data\\\nngram 1=4\nngram 2=2\n\n\\1-grams:\n-0.5 </s>\n-99 <s> -0.4\n"
+      "-0.4 yes -0.3\n-0.6 no\n\n\\2-grams:\n-0.2 <s> yes\n-0.3 yes no\n\n"
+      "\\end\\\n";
+  static const char text[] =
+      "#JSGF V1.0; grammar p; public <p> = /3/ seven eight | /1/ no;";
+  static const struct {
+    const char *words[3];
+    int n;
+    double nats; /* without pronunciations; below 0: can not be said */
+  } cases[] = {
+      {{"yes", "no"}, 2, (0.2 + 0.3 + 0.5) * 2.302585093 + 0.3566749439},
+      {{"no", "yes"},
+       2,
+       (0.4 + 0.6 + 0.4 + 0.3 + 0.5) * 2.302585093 + 0.3566749439},
+      {{"seven", "eight"}, 2, 0.2876820724 + 1.2039728043},
+      {{"no"}, 1, 1.3862943611 + 1.2039728043}, /* by the grammar: cheaper */
+      {{"yes", "seven", "eight"}, 3, -1},
+      {{"seven"}, 1, -1},
+  };
+  (void)state;
+  if (!is_installed()) skip();
+  fixture f = {0};
+  sn_err err = {0};
+  sn_ngram *lm = NULL;
+  sn_graph *g = NULL;
+  sn_graph_stats st = {0};
+  load(&f, MODELS "/en-us", MODELS "/cmudict-en-us.dict");
+  f.opts.fillers = false;
+  f.opts.grammar_weight = 0.3;
+  f.opts.grammar_place = SN_PLACE_SENTENCE;
+  assert_int_equal(
+      sn_ngram_load_memory(arpa, sizeof arpa - 1, "arpa", &lm, &err), SN_OK);
+  assert_int_equal(
+      sn_grammar_parse_jsgf(text, strlen(text), "p", NULL, &f.grammar, &err),
+      SN_OK);
+  if (sn_graph_build(f.am, &f.lex, lm, &f.grammar, &f.opts, NULL, f.graph, &st,
+                     &err) != SN_OK ||
+      sn_graph_open(f.graph, &g, &err) != SN_OK ||
+      sn_graph_verify(g, &err) != SN_OK)
+    fail_msg("%s", err.msg);
+  for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+    double best = HUGE_VAL;
+    walk_words(g, g->start, 0, cases[i].words, cases[i].n, &best);
+    if (cases[i].nats < 0) {
+      assert_true(best == HUGE_VAL);
+      continue;
+    }
+    const double want = cases[i].nats + cost_of(&f, cases[i].words, cases[i].n);
+    assert_true(fabs(best - want) < 120.0 / 16384 / 2);
+  }
+  sn_graph_destroy(g);
+  sn_ngram_destroy(lm);
+  unload(&f);
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(test_sentences_of_goforward_cost_what_they_should),
       cmocka_unit_test(test_models_with_skips_make_graphs),
       cmocka_unit_test(test_phrases_can_be_said_beside_an_n_gram_model),
+      cmocka_unit_test(test_a_graph_has_the_sentences_of_model_and_grammar),
       cmocka_unit_test(test_words_that_can_not_be_said_are_refused_or_dropped),
   };
   if (!is_installed()) return 77;

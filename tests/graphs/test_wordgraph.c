@@ -224,6 +224,48 @@ static void test_phrases_stand_beside_the_n_gram_model(void **state) {
   sni_wordgraph_clear(&phrases);
 }
 
+/* Every sentence of up to 4 words: the better of the model's and the grammar's
+ * cost, each with its weight. */
+static void test_a_sentence_is_the_models_or_the_grammars(void **state) {
+  fixture *f = *state;
+  static const char text[] =
+      "#JSGF V1.0; grammar t; public <t> = /3/ d c d | /1/ a b | b [a];";
+  for (int is_all = 0; is_all < 2; is_all++) {
+    const double weight = is_all ? 1.0 : 0.3;
+    sni_wordgraph lm = {0}, grammar = {0};
+    sn_err err = {0};
+    read_lm(f);
+    lm = f->g;
+    memset(&f->g, 0, sizeof f->g);
+    read_lm(f);
+    make_grammar(f, text, &grammar);
+    assert_int_equal(sni_wordgraph_choose(&f->g, &grammar, weight, &err),
+                     SN_OK);
+    if (sni_wordgraph_check(&f->g, &err) != SN_OK) fail_msg("%s", err.msg);
+    int n_grammar = 0;
+    for (int n = 0; n <= 4; n++)
+      for (int code = 0; code < 1 << (2 * n); code++) {
+        int32_t words[4], own[4];
+        for (int k = 0; k < n; k++) {
+          words[k] = code >> (2 * k) & 3;
+          own[k] = word_id(&grammar, sn_symtab_get(lm.words, words[k]));
+        }
+        const double by_lm =
+            is_all ? HUGE_VAL : best(&lm, lm.start, words, n) - log(0.7);
+        const double by_grammar =
+            best(&grammar, grammar.start, own, n) - log(weight);
+        const double want = fmin(by_lm, by_grammar);
+        const double got = best(&f->g, f->g.start, words, n);
+        assert_true(got == want || fabs(got - want) < tolerance);
+        n_grammar += by_grammar < by_lm;
+      }
+    assert_true(n_grammar >= 3);
+    sni_wordgraph_clear(&grammar);
+    sni_wordgraph_clear(&lm);
+    sni_wordgraph_clear(&f->g);
+  }
+}
+
 static void test_empty_circles_are_refused(void **state) {
   fixture *f = *state;
   sn_err err = {0};
@@ -270,6 +312,7 @@ static void test_running_out_of_memory_leaks_nothing(void **state) {
       s = sni_wordgraph_grammar(&grammar, &f->lex, f->has_pron, &f->opts, NULL,
                                 &f->missing, &phrases, &err);
     if (s == SN_OK) s = sni_wordgraph_add(&g, &phrases, 0, 1, &err);
+    if (s == SN_OK) s = sni_wordgraph_choose(&g, &phrases, 0.5, &err);
     const bool fired = sn_mem_fault_fired();
     sn_mem_fail_after(-1);
     sni_wordgraph_clear(&g);
@@ -290,6 +333,7 @@ int main(void) {
       T(test_missing_words_are_counted_and_named),
       T(test_grammars_are_deterministic_and_keep_their_weights),
       T(test_phrases_stand_beside_the_n_gram_model),
+      T(test_a_sentence_is_the_models_or_the_grammars),
       T(test_empty_circles_are_refused),
       T(test_case_is_folded_when_asked),
       T(test_running_out_of_memory_leaks_nothing),
