@@ -169,22 +169,29 @@ static sn_status load_parts(sn_am *am, const sn_ini *ini, const char *dir,
   return sni_gmm_create(&am->v, &am->gmm, err);
 }
 
-static sn_status load(const char *ini_path, const char *dir, sn_am *am,
-                      sn_err *err) {
+/* *found false: [files] has no such part. */
+static sn_status load(const char *ini_path, const char *dir, const char *part,
+                      bool *found, sn_am *am, sn_err *err) {
   sn_ini *ini = NULL;
-  const char *file = NULL;
   char *path = NULL;
   SN_TRY(sn_ini_load(ini_path, &ini, err));
-  sn_status s = sn_ini_need(ini, "files", "am", &file, err);
-  if (s == SN_OK && (path = sn_path_join(dir, file)) == NULL)
-    s = sn_fail_nomem(err, "model");
-  if (s == SN_OK) s = load_parts(am, ini, dir, path, err);
+  const char *file = sn_ini_get(ini, "files", part);
+  *found = file != NULL;
+  sn_status s = SN_OK;
+  if (strcmp(part, "am") == 0) s = sn_ini_need(ini, "files", part, &file, err);
+  if (s == SN_OK && file != NULL) {
+    path = sn_path_join(dir, file);
+    s = path == NULL ? sn_fail_nomem(err, "model")
+                     : load_parts(am, ini, dir, path, err);
+  }
   sn_free(path);
   sn_ini_destroy(ini);
   return s;
 }
 
-sn_status sn_am_load(const char *dir, sn_log *log, sn_am **out, sn_err *err) {
+sn_status sn_am_load_part(const char *dir, const char *name, const sn_am *like,
+                          sn_log *log, sn_am **out, sn_err *err) {
+  bool found = false;
   *out = NULL;
   if (!sn_dir_exists(dir))
     return sn_fail(err, SN_EIO,
@@ -193,18 +200,30 @@ sn_status sn_am_load(const char *dir, sn_log *log, sn_am **out, sn_err *err) {
                    dir);
   sn_am *const am = sn_calloc(1, sizeof *am);
   char *const ini_path = sn_path_join(dir, "model.ini");
-  sn_status s = am == NULL || ini_path == NULL ? sn_fail_nomem(err, "model")
-                                               : load(ini_path, dir, am, err);
+  sn_status s = am == NULL || ini_path == NULL
+                    ? sn_fail_nomem(err, "model")
+                    : load(ini_path, dir, name, &found, am, err);
   sn_free(ini_path);
-  if (s != SN_OK) {
-    sn_err_context(err, "model '%s'", dir);
+  if (s == SN_OK && found && like != NULL &&
+      (am->topology_crc != like->topology_crc ||
+       am->v.shape.dim != like->v.shape.dim))
+    s = sn_fail(err, SN_EMISMATCH,
+                "[files] %s and am do not have the same phones, HMMs, pdfs "
+                "and dimensions",
+                name);
+  if (s != SN_OK || !found) {
+    if (s != SN_OK) sn_err_context(err, "model '%s'", dir);
     sn_am_destroy(am);
     return s;
   }
-  sn_debug(log, "model %s: %d phones, %d HMMs, %d pdfs", dir,
+  sn_debug(log, "model %s, %s: %d phones, %d HMMs, %d pdfs", dir, name,
            am->v.shape.n_phones, am->v.shape.n_hmms, am->v.shape.n_pdfs);
   *out = am;
   return SN_OK;
+}
+
+sn_status sn_am_load(const char *dir, sn_log *log, sn_am **out, sn_err *err) {
+  return sn_am_load_part(dir, "am", NULL, log, out, err);
 }
 
 void sn_am_destroy(sn_am *am) {

@@ -25,6 +25,12 @@ typedef struct sn_am sn_am;
 /* Opens a model directory (docs/model.md). */
 SN_NODISCARD sn_status sn_am_load(const char *dir, sn_log *log, sn_am **out,
                                   sn_err *err);
+/* The same with the Gaussians that [files] NAME names in place of "am"; *out
+ * NULL, and SN_OK, where model.ini has no such entry. SN_EMISMATCH: its phones,
+ * HMMs or pdfs are others than those of `like` (may be NULL). */
+SN_NODISCARD sn_status sn_am_load_part(const char *dir, const char *name,
+                                       const sn_am *like, sn_log *log,
+                                       sn_am **out, sn_err *err);
 void sn_am_destroy(sn_am *am);
 
 /* Front-end settings; borrowed. */
@@ -153,6 +159,17 @@ SN_NODISCARD sn_status sn_am_scorer_create(const sn_am *am,
 /* Ready for the next utterance, after the feature stream was reset; s must be
  * one of sn_am_scorer_create's. */
 void sn_am_scorer_reset(sn_scorer *s);
+/* For frames from now on, before the first of an utterance: scored after t
+ * [dim x dim] or [dim x (dim + 1)], borrowed while the scorer is used; NULL:
+ * as they are. SN_EMISMATCH: t has other sizes; SN_ENOMEM. */
+SN_NODISCARD sn_status sn_am_scorer_set_transform(sn_scorer *s,
+                                                  const sn_transform *t,
+                                                  sn_err *err);
+/* Whether the frames of an utterance are kept as they come from the feature
+ * stream (not transformed), all of them, [n x dim], until the next reset; the
+ * view is borrowed until the scorer is used again. */
+void sn_am_scorer_keep(sn_scorer *s, bool keeps);
+sn_cmat sn_am_scorer_kept(const sn_scorer *s);
 /* Scores of given frames at once (tests, alignment). feats: [T x D] final
  * features; out: [T x n_pdfs] natural-log likelihoods. */
 SN_NODISCARD sn_status sn_am_score_block(const sn_am *am, sn_cmat feats,

@@ -90,6 +90,17 @@ SN_NODISCARD sn_status sn_am_fmllr_accumulate(
     double weight, const float *x_post, const float *x, sn_fmllr_stats *s,
     sn_err *err);
 
+/* The same for a frame that is shared by n pdfs (each named once), in one go:
+ * the costly sum of squares is made once. */
+typedef struct sn_am_part {
+  int32_t pdf;
+  double weight;
+} sn_am_part;
+SN_NODISCARD sn_status sn_am_fmllr_accumulate_all(
+    const sn_am *am, const sn_am *for_posteriors, sn_fmllr_work *w,
+    const sn_am_part *parts, size_t n, const float *x_post, const float *x,
+    sn_fmllr_stats *s, sn_err *err);
+
 /* ---- Estimation ---- */
 
 typedef enum sn_fmllr_kind {

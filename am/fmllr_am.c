@@ -194,17 +194,13 @@ static sn_status check(const sn_am *am, const sn_am *other, int32_t pdf,
   return SN_OK;
 }
 
-sn_status sn_am_fmllr_accumulate(const sn_am *am, const sn_am *for_posteriors,
-                                 sn_fmllr_work *w, int32_t pdf, double weight,
-                                 const float *x_post, const float *x,
-                                 sn_fmllr_stats *s, sn_err *err) {
+/* Adds to w->precision and w->mean what the Gaussians of a pdf say. */
+static void add_pdf(const sn_am *am, const sn_am *for_posteriors,
+                    sn_fmllr_work *w, int32_t pdf, double weight,
+                    const float *x) {
   const sni_gmm *const g = sni_am_gmm(am);
   const sn_am_gauss *post;
-  SN_TRY(check(am, for_posteriors, pdf, s, err));
-  if (!(weight > 0)) return SN_OK;
-  const size_t n = sn_am_posteriors(for_posteriors, w, x_post, pdf, &post);
-  memset(w->precision, 0, s->dim * sizeof *w->precision);
-  memset(w->mean, 0, s->dim * sizeof *w->mean);
+  const size_t n = sn_am_posteriors(for_posteriors, w, x, pdf, &post);
   for (size_t i = 0; i < n; i++) {
     const float *mean, *var;
     const double p = weight * (double)post[i].posterior;
@@ -218,6 +214,33 @@ sn_status sn_am_fmllr_accumulate(const sn_am *am, const sn_am *for_posteriors,
       w->mean[dims[d]] += a * (double)mean[d];
     }
   }
-  sn_fmllr_stats_frame(s, x, w->precision, w->mean, weight);
+}
+
+sn_status sn_am_fmllr_accumulate_all(const sn_am *am,
+                                     const sn_am *for_posteriors,
+                                     sn_fmllr_work *w, const sn_am_part *parts,
+                                     size_t n, const float *x_post,
+                                     const float *x, sn_fmllr_stats *s,
+                                     sn_err *err) {
+  double total = 0;
+  for (size_t i = 0; i < n; i++)
+    SN_TRY(check(am, for_posteriors, parts[i].pdf, s, err));
+  memset(w->precision, 0, s->dim * sizeof *w->precision);
+  memset(w->mean, 0, s->dim * sizeof *w->mean);
+  for (size_t i = 0; i < n; i++) {
+    if (!(parts[i].weight > 0)) continue;
+    add_pdf(am, for_posteriors, w, parts[i].pdf, parts[i].weight, x_post);
+    total += parts[i].weight;
+  }
+  if (total > 0) sn_fmllr_stats_frame(s, x, w->precision, w->mean, total);
   return SN_OK;
+}
+
+sn_status sn_am_fmllr_accumulate(const sn_am *am, const sn_am *for_posteriors,
+                                 sn_fmllr_work *w, int32_t pdf, double weight,
+                                 const float *x_post, const float *x,
+                                 sn_fmllr_stats *s, sn_err *err) {
+  const sn_am_part part = {pdf, weight};
+  return sn_am_fmllr_accumulate_all(am, for_posteriors, w, &part, 1, x_post, x,
+                                    s, err);
 }

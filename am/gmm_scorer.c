@@ -29,6 +29,10 @@ typedef struct scorer {
   sn_mat ring; /* [RING x N] */
   int64_t n_scored, newest_asked;
   SN_ARR(gap) gaps;
+  const sn_transform *transform; /* borrowed; NULL: none */
+  sn_mat y;                      /* [BLOCK x dim] transformed; with transform */
+  bool keeps;
+  sn_arr_f32 kept; /* frames as they came, where keeps */
 } scorer;
 
 static scorer *of(sn_scorer *s) { return (scorer *)(void *)s; }
@@ -58,6 +62,14 @@ static int64_t audio_of(const scorer *s, int64_t t) {
   return s->gaps.data[lo].audio + (t - s->gaps.data[lo].t);
 }
 
+static sn_status keep(scorer *s, size_t n, sn_err *err) {
+  const size_t dim = s->g->dim;
+  SN_TRY(SN_ARR_RESERVE(&s->kept, s->kept.n + n * dim, err));
+  for (size_t i = 0; i < n; i++, s->kept.n += dim)
+    memcpy(s->kept.data + s->kept.n, sn_mat_row(s->x, i), dim * sizeof(float));
+  return SN_OK;
+}
+
 /* Scores the next block. */
 static sn_status advance(scorer *s, sn_err *err) {
   const size_t at = (size_t)(s->n_scored % RING);
@@ -70,8 +82,14 @@ static sn_status advance(scorer *s, sn_err *err) {
   if (n == 0)
     return sn_fail(err, SN_EARG, "scoring: frame %lld is not ready yet",
                    (long long)s->n_scored);
-  sni_gmm_score(s->g, &s->work, sn_mat_const(sn_mat_rows(s->x, 0, n)),
-                sn_mat_rows(s->ring, at, n));
+  if (s->keeps) SN_TRY(keep(s, n, err));
+  sn_mat x = sn_mat_rows(s->x, 0, n);
+  if (s->transform != NULL) {
+    SN_TRY(sn_transform_apply(s->transform, sn_mat_const(x),
+                              sn_mat_rows(s->y, 0, n), err));
+    x = sn_mat_rows(s->y, 0, n);
+  }
+  sni_gmm_score(s->g, &s->work, sn_mat_const(x), sn_mat_rows(s->ring, at, n));
   for (size_t i = 0; i < n; i++) {
     const int64_t t = s->n_scored + (int64_t)i;
     if (s->gaps.n == 0 || audio_of(s, t) != positions[i])
@@ -110,6 +128,8 @@ static void destroy(sn_scorer *base) {
   sni_gmm_work_clear(&s->work);
   sn_mat_free(&s->x);
   sn_mat_free(&s->ring);
+  sn_mat_free(&s->y);
+  SN_ARR_FREE(&s->kept);
   SN_ARR_FREE(&s->gaps);
   sn_free(s);
 }
@@ -146,4 +166,37 @@ void sn_am_scorer_reset(sn_scorer *base) {
   s->n_scored = 0;
   s->newest_asked = -1;
   s->gaps.n = 0;
+  s->kept.n = 0;
+}
+
+sn_status sn_am_scorer_set_transform(sn_scorer *base, const sn_transform *t,
+                                     sn_err *err) {
+  SN_ASSERT(base->ops == &ops);
+  scorer *const s = of(base);
+  SN_ASSERT(s->n_scored == 0);
+  if (t != NULL) {
+    SN_TRY(sn_transform_check(t, s->g->dim, err));
+    if (sn_transform_out_dim(t) != s->g->dim)
+      return sn_fail(err, SN_EMISMATCH,
+                     "scoring: a transform to %zu dimensions, the model has "
+                     "%zu",
+                     sn_transform_out_dim(t), s->g->dim);
+    if (s->y.data == NULL)
+      SN_TRY(sn_mat_alloc(SNI_GMM_BLOCK, s->g->dim, &s->y, err));
+  }
+  s->transform = t;
+  return SN_OK;
+}
+
+void sn_am_scorer_keep(sn_scorer *base, bool keeps) {
+  SN_ASSERT(base->ops == &ops);
+  of(base)->keeps = keeps;
+}
+
+sn_cmat sn_am_scorer_kept(const sn_scorer *base) {
+  SN_ASSERT(base->ops == &ops);
+  const scorer *const s = of_const(base);
+  const size_t dim = s->g->dim;
+  const sn_cmat kept = {s->kept.data, s->kept.n / dim, dim, dim};
+  return kept;
 }

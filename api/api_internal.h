@@ -5,6 +5,7 @@
 #include "am/am.h"
 #include "api/senone.h"
 #include "api/settings.h"
+#include "api/speaker_internal.h"
 #include "base/arr.h"
 #include "base/ini.h"
 #include "base/log.h"
@@ -52,6 +53,7 @@ struct senone_model {
   sn_decoder_opts decode;
   sni_second second;
   int32_t *ali_of; /* [2 x labels of the graph], itself */
+  sni_adapt adapt;
 };
 
 /* What the lattice of an utterance tells: an answer, how sure it is, and what

@@ -212,6 +212,8 @@ static sn_status load(senone_model *m, const char *name, const sn_settings *set,
   if (s == SN_OK) s = sn_am_load(m->dir, m->log, &m->am, err);
   if (s == SN_OK)
     s = sn_feat_create(sn_am_feat(m->am), SN_FEAT_FULL, &m->feat, err);
+  if (s == SN_OK)
+    s = sni_adapt_open(&m->adapt, m->dir, m->am, ini, m->log, err);
   if (s == SN_OK) s = open_graph(m, ini, set, err);
   if (s == SN_OK) s = sni_second_open(m, ini, set, err);
   if (s == SN_OK) s = make_ali_of(m, err);
@@ -250,6 +252,7 @@ void senone_model_destroy(senone_model *m) {
   sn_free(m->ali_of);
   sn_graph_destroy(m->graph);
   sn_feat_destroy(m->feat);
+  sni_adapt_clear(&m->adapt);
   sn_am_destroy(m->am);
   sn_log_destroy(m->log);
   sn_free(m->name);

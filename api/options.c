@@ -64,6 +64,8 @@ const sn_opt sn_settings_table[] = {
      "other words that may have been said in a word's place, at most"},
     {"nbest", SN_OPT_INT, AT(nbest), 0, 0, 100000, NULL, "sentences",
      "best word sequences of the utterance, at most"},
+    {"observe", SN_OPT_BOOL, AT(observe), 0, 0, 1, NULL, "",
+     "keep of each utterance what adaptation to its speaker needs"},
     {"cmn", SN_OPT_ENUM, AT(cmn), SN_SETTINGS_CMN_AUTO, 0, 2, "auto|batch|live",
      "",
      "cepstral mean over the whole utterance (batch) or running (live); auto: "

@@ -9,6 +9,8 @@
  * large push needs no large buffer, and poll is asked now and then. */
 #define PIECE_SAMPLES 1024
 #define FRAMES_BETWEEN_POLLS 256
+/* Lattice beam where only adaptation looks at the lattice. */
+#define OBSERVE_BEAM 4.0f
 
 /* Lattices that are made for confusion networks alone are dropped behind this:
  * 3 minutes in one utterance at 10 ms a frame. Memory stays bounded for hours
@@ -29,7 +31,43 @@ struct senone_recognizer {
   sn_lat lat;    /* of the finished utterance */
   bool rescored; /* lat is that of the second pass */
   bool finished, failed, warned;
+  const senone_speaker *speaker; /* borrowed; NULL: not known */
 };
+
+/* Features after the speaker's transform go with the model's own Gaussians,
+ * others with those of the first pass. */
+static sn_status make_scorer(senone_recognizer *r, sn_err *err) {
+  const senone_model *const m = r->model;
+  const sn_transform *const t =
+      r->speaker != NULL ? r->speaker->transform : NULL;
+  const sn_am *const am =
+      t == NULL && m->adapt.first != NULL ? m->adapt.first : m->am;
+  SN_TRY(sn_am_scorer_create(am, r->feats, &r->scorer, err));
+  sn_am_scorer_keep(r->scorer, r->settings.observe);
+  return sn_am_scorer_set_transform(r->scorer, t, err);
+}
+
+/* The stream of features: by the speaker's mean where the front end asks for
+ * it and there is one. */
+static sn_status make_feats(senone_recognizer *r, sn_err *err) {
+  const senone_model *const m = r->model;
+  const sn_cmn_mode mode =
+      r->settings.cmn == SN_SETTINGS_CMN_BATCH ? SN_CMN_BATCH : SN_CMN_LIVE;
+  const sn_cmvn_stats *const cmvn = r->speaker != NULL &&
+                                            r->speaker->cmvn != NULL &&
+                                            r->speaker->cmvn->count > 0
+                                        ? r->speaker->cmvn
+                                        : NULL;
+  sn_scorer_destroy(r->scorer); /* it reads from the old stream */
+  r->scorer = NULL;
+  sn_feat_stream_destroy(r->feats);
+  r->feats = NULL;
+  if (cmvn != NULL)
+    return sn_feat_stream_create_for(m->feat, SN_CMN_DEFAULT, cmvn, &r->feats,
+                                     err);
+  return sn_feat_stream_create(
+      m->adapt.alone != NULL ? m->adapt.alone : m->feat, mode, &r->feats, err);
+}
 
 static sn_status start(senone_recognizer *r, sn_err *err) {
   sn_scorer_destroy(r->scorer);
@@ -43,7 +81,7 @@ static sn_status start(senone_recognizer *r, sn_err *err) {
   r->wants_lattice = sni_wants_lattice(r->model, &r->settings);
   sni_resampler_destroy(r->resampler);
   r->resampler = NULL;
-  SN_TRY(sn_am_scorer_create(r->model->am, r->feats, &r->scorer, err));
+  SN_TRY(make_scorer(r, err));
   SN_TRY(sn_decoder_start(r->decoder, err));
   r->failed = false;
   return SN_OK;
@@ -59,12 +97,9 @@ static sn_status create(senone_recognizer *r, sn_err *err) {
   if (set->lm_scale > 0.0) o.acoustic_scale = (float)(1.0 / set->lm_scale);
   if (set->lattice_beam > 0.0f) o.lattice_beam = set->lattice_beam;
   r->wants_lattice = sni_wants_lattice(r->model, set);
-  if (!r->wants_lattice) o.lattice_beam = 0.0f;
+  if (!r->wants_lattice) o.lattice_beam = set->observe ? OBSERVE_BEAM : 0.0f;
   SN_TRY(sn_decoder_create(r->model->graph, &o, &r->decoder, err));
-  SN_TRY(sn_feat_stream_create(
-      r->model->feat,
-      set->cmn == SN_SETTINGS_CMN_BATCH ? SN_CMN_BATCH : SN_CMN_LIVE, &r->feats,
-      err));
+  SN_TRY(make_feats(r, err));
   return start(r, err);
 }
 
@@ -291,6 +326,40 @@ senone_status senone_recognizer_reset(senone_recognizer *r,
   r->begin_s = 0.0;
   sn_feat_stream_reset(r->feats, false);
   return sni_report(&err, start(r, &err), error);
+}
+
+senone_status senone_recognizer_use_speaker(senone_recognizer *r,
+                                            const senone_speaker *p,
+                                            senone_error *error) {
+  sn_err err = {0};
+  sn_status s = SN_OK;
+  if (p != NULL && p->model != r->model)
+    s = sn_fail(&err, SN_EARG, "the speaker belongs to another model");
+  if (s == SN_OK) {
+    r->speaker = p;
+    r->begin_s = 0.0;
+    s = make_feats(r, &err);
+  }
+  if (s == SN_OK) s = start(r, &err);
+  if (s != SN_OK) r->failed = true;
+  return sni_report(&err, s, error);
+}
+
+senone_status senone_recognizer_observe(senone_recognizer *r,
+                                        senone_speaker *to,
+                                        senone_error *error) {
+  sn_err err = {0};
+  const sni_observed seen = {r->decoder, r->scorer,
+                             r->rescored ? &r->lat : NULL, r->speaker};
+  sn_status s = check_usable(r, &err);
+  if (s == SN_OK && (!r->settings.observe || !r->finished))
+    s = sn_fail(&err, SN_EARG,
+                "to observe a speaker set the option \"observe\" and finish "
+                "the utterance first");
+  if (s == SN_OK && to->model != r->model)
+    s = sn_fail(&err, SN_EARG, "the speaker belongs to another model");
+  if (s == SN_OK) s = sni_speaker_observe(to, &seen, &err);
+  return sni_report(&err, s, error);
 }
 
 /* Before finish: the search's best words so far. */

@@ -139,8 +139,8 @@ bool sni_wants_lattice(const senone_model *m, const sn_settings *s) {
 }
 
 bool sni_network_only(const senone_model *m, const sn_settings *s) {
-  return sni_wants_lattice(m, s) && !s->keep_lattice && s->nbest == 0 &&
-         !sni_wants_second(m, s);
+  return sni_wants_lattice(m, s) && !s->keep_lattice && !s->observe &&
+         s->nbest == 0 && !sni_wants_second(m, s);
 }
 
 sn_status sni_second_apply(const senone_model *m, const sn_lat_scales *k,

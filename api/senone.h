@@ -297,6 +297,62 @@ SENONE_API senone_status senone_lattice_writer_add(senone_lattice_writer *w,
 SENONE_API senone_status senone_lattice_writer_close(senone_lattice_writer *w,
                                                      senone_error *error);
 SENONE_API void senone_lattice_writer_destroy(senone_lattice_writer *w);
+
+/* ---- Speakers (since 0.2) ----
+ * A second pass that knows the speaker: recognise his utterances once with the
+ * option "observe", let him observe each, adapt, and recognise them again.
+ *
+ *   for each utterance u:  recognise u with r ("observe" = yes), finish,
+ *                          senone_recognizer_observe(r, speaker)
+ *   senone_speaker_adapt(speaker)
+ *   for each utterance u:  senone_recognizer_use_speaker(r2, speaker),
+ *                          recognise u with r2
+ *
+ * Adaptation is fMLLR: one affine transform of the feature vectors (model.ini
+ * [adapt] has its options). A speaker may be used by many recognizers at a time
+ * while nobody changes it. */
+typedef struct senone_speaker senone_speaker;
+SENONE_API senone_status senone_speaker_create(const senone_model *m,
+                                               senone_speaker **out,
+                                               senone_error *error);
+SENONE_API void senone_speaker_destroy(senone_speaker *p); /* NULL is fine */
+/* Whether the model's front end subtracts the mean of a speaker: then a speaker
+ * has to hear all of his audio (mono float samples at the model's rate, last
+ * at the end of each recording) before he is used; else hearing does nothing.
+ * Without a speaker the mean of the utterance is taken. */
+SENONE_API int senone_model_needs_speakers(const senone_model *m);
+SENONE_API senone_status senone_speaker_hear_f32(senone_speaker *p,
+                                                 const float *samples, size_t n,
+                                                 int last, senone_error *error);
+/* Whether model.ini wants adaptation ([adapt] default = fmllr). */
+SENONE_API int senone_model_adapts(const senone_model *m);
+/* Adds what `from` has observed and heard. The order of merging decides the
+ * last bits: keep to one. */
+SENONE_API senone_status senone_speaker_merge(senone_speaker *into,
+                                              const senone_speaker *from,
+                                              senone_error *error);
+/* Adds the finished utterance of r. SENONE_EARG: not finished, or r was made
+ * without "observe". */
+SENONE_API senone_status senone_recognizer_observe(senone_recognizer *r,
+                                                   senone_speaker *to,
+                                                   senone_error *error);
+typedef struct senone_adaptation {
+  int adapted;          /* 0: too little was observed; nothing changes */
+  double frames;        /* of speech */
+  double frames_needed; /* for a transform */
+  double gain;          /* log-likelihood a frame, as the first pass saw it */
+  const char *why_not;  /* static; NULL where adapted */
+} senone_adaptation;
+/* Makes the transform, in place of one that was there, and forgets what was
+ * observed. info may be NULL. */
+SENONE_API senone_status senone_speaker_adapt(senone_speaker *p,
+                                              senone_adaptation *info,
+                                              senone_error *error);
+/* Ready for a stream of this speaker (borrowed until another is used or r goes;
+ * NULL: nobody known), as after senone_recognizer_reset. */
+SENONE_API senone_status senone_recognizer_use_speaker(senone_recognizer *r,
+                                                       const senone_speaker *p,
+                                                       senone_error *error);
 #ifdef __cplusplus
 }
 #endif

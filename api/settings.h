@@ -40,6 +40,7 @@ typedef struct sn_settings {
   int32_t confidence; /* sn_settings_confidence */
   int32_t alternatives, nbest;
   int32_t cmn; /* sn_settings_cmn */
+  bool observe;
   double endpoint_pause_s, endpoint_silence_s, endpoint_length_s;
 } sn_settings;
 extern const sn_opt sn_settings_table[];

@@ -34,6 +34,16 @@ static const sn_opt table[] = {
     {"raw-rate", SN_OPT_DOUBLE, AT(raw_rate_hz), 0, 0, 1e6, NULL, "Hz",
      "files without a header are 16-bit little-endian mono PCM of this rate; "
      "0: only on stdin, and of the model's rate"},
+    {"adapt", SN_OPT_ENUM, AT(adapt), SNI_ADAPT_AUTO, 0, 2, "auto|none|fmllr",
+     "",
+     "adapt to speakers by a first pass over all of their recordings; auto: as "
+     "the model says"},
+    {"adapt-per", SN_OPT_ENUM, AT(adapt_per), SNI_PER_SPEAKER, 0, 1,
+     "speaker|recording", "",
+     "whose recordings go together: utt2spk says which speaker's they are, and "
+     "one of nobody known stands alone"},
+    {"adapt-passes", SN_OPT_INT, AT(adapt_passes), 1, 1, 10, NULL, "",
+     "first passes, each with what the one before has found"},
     {"report", SN_OPT_BOOL, AT(report), 0, 0, 1, NULL, "",
      "say at the end how much audio was transcribed and at what cost"},
     SN_OPT_END};
@@ -87,7 +97,7 @@ static sn_status add_dir(inputs *in, const char *path, sn_log *log,
   SN_TRY(sn_datadir_load(path, log, d, err));
   for (size_t i = 0; i < d->n; i++) {
     const sn_utt *const u = &d->utts[i];
-    const sni_item item = {u->id, u->path, u->begin_s, u->end_s};
+    const sni_item item = {u->id, u->path, u->begin_s, u->end_s, u->speaker};
     SN_TRY(SN_ARR_PUSH(&in->items, item, err));
   }
   return SN_OK;
@@ -105,7 +115,7 @@ static sn_status add_file(inputs *in, const char *path, sn_err *err) {
     sn_free(id);
     return SN_ENOMEM;
   }
-  const sni_item item = {id, path, 0, 0};
+  const sni_item item = {id, path, 0, 0, NULL};
   return SN_ARR_PUSH(&in->items, item, err);
 }
 

@@ -42,6 +42,8 @@ typedef struct job {
   const senone_model *model;
   senone_options *batch, *live;
   const sni_item *items;
+  const sn_settings *settings; /* of batch */
+  sni_speakers speakers;
   done *done;                      /* [n] */
   senone_recognizer **recognizers; /* [n_threads], made on first use */
   senone_lattice_writer *lattices; /* NULL: not asked for */
@@ -160,18 +162,24 @@ static sn_status format_result(sn_out_format format, const char *id,
 
 /* ---- One item ---- */
 
+sn_status sni_open_audio(const sni_source *src, const sni_item *item,
+                         sn_audio **out, sn_err *err) {
+  const bool is_stdin = strcmp(item->path, "-") == 0;
+  const double raw_hz = src->opts->raw_rate_hz;
+  const double rate_hz = senone_model_rate_hz(src->model);
+  const sn_audio_opts o = {
+      .channel = src->channel,
+      .rate_hz = rate_hz,
+      .raw_rate_hz = raw_hz > 0 || !is_stdin ? raw_hz : rate_hz,
+      .begin_s = item->begin_s,
+      .end_s = item->end_s};
+  return sn_audio_open(item->path, &o, src->cli->log, out, err);
+}
+
 static sn_status open_audio(const job *j, const sni_item *item, sn_audio **out,
                             sn_err *err) {
-  const bool is_stdin = strcmp(item->path, "-") == 0;
-  const double raw_hz = j->opts->raw_rate_hz;
-  const sn_audio_opts o = {.channel = j->channel,
-                           .rate_hz = senone_model_rate_hz(j->model),
-                           .raw_rate_hz = raw_hz > 0 || !is_stdin
-                                              ? raw_hz
-                                              : senone_model_rate_hz(j->model),
-                           .begin_s = item->begin_s,
-                           .end_s = item->end_s};
-  return sn_audio_open(item->path, &o, j->cli->log, out, err);
+  const sni_source src = {j->cli, j->opts, j->channel, j->model, NULL, 0};
+  return sni_open_audio(&src, item, out, err);
 }
 
 /* Up to n samples into the recogniser; *got == 0 at the end. */
@@ -211,13 +219,16 @@ static sn_status end_utterance(const job *j, senone_recognizer *r,
   return s;
 }
 
-static sn_status get_recognizer(const job *j, size_t w, senone_recognizer **out,
-                                sn_err *err) {
+/* Worker w's, ready for item i. */
+static sn_status get_recognizer(const job *j, size_t i, size_t w,
+                                senone_recognizer **out, sn_err *err) {
   senone_error e = {0};
   senone_recognizer **const at = &j->recognizers[w];
-  const senone_status s =
-      *at == NULL ? senone_recognizer_create(j->model, j->batch, at, &e)
-                  : senone_recognizer_reset(*at, &e);
+  senone_status s = *at == NULL
+                        ? senone_recognizer_create(j->model, j->batch, at, &e)
+                        : senone_recognizer_reset(*at, &e);
+  if (s == SENONE_OK && sni_speaker_of(&j->speakers, i) != NULL)
+    s = senone_recognizer_use_speaker(*at, sni_speaker_of(&j->speakers, i), &e);
   *out = *at;
   return s == SENONE_OK ? SN_OK : sni_take_error(err, &e);
 }
@@ -229,7 +240,7 @@ static sn_status transcribe_item(const job *j, const sni_item *item, done *d,
   SN_TRY(open_audio(j, item, &a, err));
   d->rate_hz = sn_audio_source_rate_hz(a);
   d->n_channels = sn_audio_n_channels(a);
-  sn_status s = get_recognizer(j, w, &r, err);
+  sn_status s = get_recognizer(j, (size_t)(item - j->items), w, &r, err);
   size_t got = 1;
   while (s == SN_OK && got > 0)
     s = push_some(j, a, r, CHUNK_SAMPLES, &got, err);
@@ -386,6 +397,8 @@ static sn_status run_items(job *j, size_t n, sn_err *err) {
     for (size_t i = 0; i < n; i++) SN_TRY(live(j, &j->items[i], err));
     return SN_OK;
   }
+  const sni_source src = {j->cli, j->opts, j->channel, j->model, j->items, n};
+  SN_TRY(sni_speakers_make(&src, j->settings, &j->speakers, err));
   const size_t jobs = (size_t)j->opts->jobs;
   SN_TRY(sn_pool_create(jobs > n && n > 0 ? n : jobs, &pool, err));
   j->done = sn_calloc(n, sizeof *j->done);
@@ -417,6 +430,8 @@ sn_status sni_transcribe(sn_cli *cli, const sni_transcribe_opts *o,
   sn_settings set = *settings;
   if (settings->cmn == SN_SETTINGS_CMN_AUTO) set.cmn = SN_SETTINGS_CMN_BATCH;
   sn_status s = sni_make_options(&set, &j.batch, &cli->err);
+  const sn_settings batch = set;
+  j.settings = &batch;
   if (settings->cmn == SN_SETTINGS_CMN_AUTO) set.cmn = SN_SETTINGS_CMN_LIVE;
   if (s == SN_OK) s = sni_make_options(&set, &j.live, &cli->err);
   senone_error e = {0};
@@ -432,6 +447,7 @@ sn_status sni_transcribe(sn_cli *cli, const sni_transcribe_opts *o,
   if (j.n_low_rate > 1)
     sn_warn(cli->log, "%lld recordings in all have a lower rate than the model",
             (long long)j.n_low_rate);
+  sni_speakers_clear(&j.speakers);
   senone_options_destroy(j.batch);
   senone_options_destroy(j.live);
   return s;

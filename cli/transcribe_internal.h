@@ -7,14 +7,26 @@
 
 #include "api/senone.h"
 #include "api/settings.h"
+#include "base/str.h"
 #include "cli/cli.h"
 #include "decoder/output.h"
+#include "frontend/audio.h"
+
+typedef enum sni_adapt_how {
+  SNI_ADAPT_AUTO, /* as model.ini says */
+  SNI_ADAPT_NONE,
+  SNI_ADAPT_FMLLR
+} sni_adapt_how;
+enum { SNI_PER_SPEAKER, SNI_PER_RECORDING };
 
 typedef struct sni_transcribe_opts {
   const char *model, *channel, *output_dir, *lattice;
   int32_t output; /* sn_out_format */
   int32_t jobs;
-  int32_t live; /* 0 auto, 1 no, 2 yes */
+  int32_t live;      /* 0 auto, 1 no, 2 yes */
+  int32_t adapt;     /* sni_adapt_how */
+  int32_t adapt_per; /* SNI_PER_... */
+  int32_t adapt_passes;
   double raw_rate_hz;
   bool report;
 } sni_transcribe_opts;
@@ -23,6 +35,7 @@ typedef struct sni_transcribe_opts {
 typedef struct sni_item {
   const char *id, *path;
   double begin_s, end_s; /* end_s <= 0: to its end */
+  const char *speaker;   /* NULL: not known */
 } sni_item;
 
 typedef struct sni_totals {
@@ -39,6 +52,33 @@ sn_status sni_transcribe(sn_cli *cli, const sni_transcribe_opts *o,
 /* Options object with all of the settings' values. */
 sn_status sni_make_options(const sn_settings *settings, senone_options **out,
                            sn_err *err);
+/* Where the audio of a run comes from; everything is borrowed. */
+typedef struct sni_source {
+  sn_cli *cli;
+  const sni_transcribe_opts *opts;
+  int32_t channel;
+  const senone_model *model;
+  const sni_item *items;
+  size_t n;
+} sni_source;
+sn_status sni_open_audio(const sni_source *src, const sni_item *item,
+                         sn_audio **out, sn_err *err);
+
+/* Speakers of a run as the passes before the last have found them. Zeroed:
+ * nobody is known. */
+typedef struct sni_speakers {
+  sn_symtab *names;
+  senone_speaker **list; /* [n] */
+  size_t n;
+  int32_t *of; /* [items] index in list */
+} sni_speakers;
+/* Hears and adapts to speakers where options and model want it. settings: of
+ * the recognisers. */
+sn_status sni_speakers_make(const sni_source *src, const sn_settings *settings,
+                            sni_speakers *out, sn_err *err);
+void sni_speakers_clear(sni_speakers *s);
+/* Of item i; NULL: nobody known. */
+const senone_speaker *sni_speaker_of(const sni_speakers *s, size_t i);
 /* error of the public API -> sn_err. */
 sn_status sni_take_error(sn_err *err, const senone_error *e);
 #endif
