@@ -229,30 +229,6 @@ static int finish(sn_cli *cli, const sni_transcribe_opts *o, sn_status s,
   return status;
 }
 
-/* A file for each id: two recordings of one id would write the same one.
- * SN_EARG names both. A '/' in an id becomes '_' in the file's name. */
-static sn_status check_ids(const sni_item *items, size_t n, sn_err *err) {
-  sn_symtab *ids = NULL;
-  sn_str name = {0};
-  sn_status s = sn_symtab_create(&ids, err);
-  for (size_t i = 0; s == SN_OK && i < n; i++) {
-    int32_t id = 0;
-    sn_str_reset(&name);
-    s = sn_str_adds(&name, items[i].id, err);
-    for (size_t k = 0; s == SN_OK && k < name.n; k++)
-      if (name.data[k] == '/') name.data[k] = '_';
-    if (s == SN_OK) s = sn_symtab_add(ids, sn_str_get(&name), name.n, &id, err);
-    if (s == SN_OK && (size_t)id < i)
-      s = sn_fail(err, SN_EARG,
-                  "%s and %s would both be written to --output-dir as '%s'; "
-                  "rename one or transcribe them apart",
-                  items[id].path, items[i].path, sn_str_get(&name));
-  }
-  sn_str_clear(&name);
-  sn_symtab_destroy(ids);
-  return s;
-}
-
 static int run(sn_cli *cli) {
   const sni_transcribe_opts *const o = cli->opts[0];
   sn_settings *const set = cli->opts[1];
@@ -280,7 +256,7 @@ static int run(sn_cli *cli) {
                         sn_out_ending(format));
   }
   if (s == SN_OK && o->output_dir[0] != '\0')
-    s = check_ids(in.items.data, in.items.n, &cli->err);
+    s = sni_check_ids(in.items.data, in.items.n, &cli->err);
   if (s == SN_OK && o->output_dir[0] != '\0')
     s = sn_dir_make(o->output_dir, &cli->err);
   if (s == SN_OK) s = load_model(cli, o->model, *set, &model);

@@ -417,6 +417,28 @@ static sn_status run_items(job *j, size_t n, sn_err *err) {
   return s;
 }
 
+sn_status sni_check_ids(const sni_item *items, size_t n, sn_err *err) {
+  sn_symtab *ids = NULL;
+  sn_str name = {0};
+  sn_status s = sn_symtab_create(&ids, err);
+  for (size_t i = 0; s == SN_OK && i < n; i++) {
+    int32_t id = 0;
+    sn_str_reset(&name);
+    s = sn_str_adds(&name, items[i].id, err);
+    for (size_t k = 0; s == SN_OK && k < name.n; k++)
+      if (name.data[k] == '/') name.data[k] = '_';
+    if (s == SN_OK) s = sn_symtab_add(ids, sn_str_get(&name), name.n, &id, err);
+    if (s == SN_OK && (size_t)id < i)
+      s = sn_fail(err, SN_EARG,
+                  "%s and %s would both be written to --output-dir as '%s'; "
+                  "rename one or transcribe them apart",
+                  items[id].path, items[i].path, sn_str_get(&name));
+  }
+  sn_str_clear(&name);
+  sn_symtab_destroy(ids);
+  return s;
+}
+
 sn_status sni_transcribe(sn_cli *cli, const sni_transcribe_opts *o,
                          int32_t channel, const senone_model *model,
                          const sn_settings *settings, const sni_item *items,

@@ -49,6 +49,9 @@ sn_status sni_transcribe(sn_cli *cli, const sni_transcribe_opts *o,
                          int32_t channel, const senone_model *model,
                          const sn_settings *settings, const sni_item *items,
                          size_t n, sni_totals *totals);
+/* A file for each id: two recordings of one id would write the same one.
+ * SN_EARG names both. A '/' in an id becomes '_' in the file's name. */
+sn_status sni_check_ids(const sni_item *items, size_t n, sn_err *err);
 /* Options object with all of the settings' values. */
 sn_status sni_make_options(const sn_settings *settings, senone_options **out,
                            sn_err *err);
