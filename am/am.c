@@ -28,11 +28,15 @@ struct sn_am {
 
 /* ---- Loading ---- */
 
-/* A setting; files (lda) are within the directory unless absolute. */
+/* A setting; files are within the directory unless absolute: the sphinx
+ * dialect's lda, the kaldi dialect's transform (in the former, a kind of DCT).
+ */
 static sn_status set_feat(sn_am *am, const char *dir, const char *key,
                           const char *value, sn_err *err) {
   char *path = NULL;
-  if (strcmp(key, "lda") == 0 && value[0] != '\0' && value[0] != '/') {
+  const bool kaldi = sn_feat_config_dialect(am->feat) == SN_FEAT_KALDI;
+  const bool is_file = strcmp(key, kaldi ? "transform" : "lda") == 0;
+  if (is_file && value[0] != '\0' && value[0] != '/') {
     path = sn_path_join(dir, value);
     if (path == NULL) return sn_fail_nomem(err, "model");
   }

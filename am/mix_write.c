@@ -122,6 +122,8 @@ static sn_status fill_ini(const sn_am_parts *p, sn_ini *ini, sn_err *err) {
       err));
   for (size_t i = 0; (key = sn_feat_config_at(p->feat, i, &value)) != NULL; i++)
     SN_TRY(sn_ini_set(ini, "frontend", key, value, err));
+  if (p->transform.rows > 0)
+    SN_TRY(sn_ini_set(ini, "frontend", "transform", "final.mat", err));
   SN_TRY(set_number(ini, "decode", "lm-scale", "", p->lm_scale, err));
   SN_TRY(set_number(ini, "decode", "word-penalty", "", p->word_penalty, err));
   sn_str sil = {0};
@@ -144,19 +146,41 @@ static sn_status write_ini(const sn_am_parts *p, const char *path,
   return s;
 }
 
+/* As text: model directories are for reading. 9 digits give every float back.
+ */
+static sn_status write_transform(sn_cmat m, const char *path, sn_err *err) {
+  sn_writer *w = NULL;
+  SN_TRY(sn_writer_open(path, &w, err));
+  sn_status s = sn_writef(w, err, " [");
+  for (size_t r = 0; s == SN_OK && r < m.rows; r++) {
+    s = sn_writef(w, err, "\n ");
+    for (size_t c = 0; s == SN_OK && c < m.cols; c++)
+      s = sn_writef(w, err, " %.9g", (double)sn_cmat_row(m, r)[c]);
+  }
+  if (s == SN_OK) s = sn_writef(w, err, " ]\n");
+  if (s == SN_OK) s = sn_writer_commit(w, err);
+  sn_writer_destroy(w);
+  return s;
+}
+
 sn_status sn_am_write_parts(const sn_am_parts *p, const char *dir,
                             sn_err *err) {
   made m = {0};
   SN_TRY(sn_dir_make(dir, err));
   char *const bin = sn_path_join(dir, "am.bin");
   char *const ini = sn_path_join(dir, "model.ini");
-  sn_status s = bin == NULL || ini == NULL ? sn_fail_nomem(err, "model")
-                                           : make(p, &m, err);
+  char *const mat = sn_path_join(dir, "final.mat");
+  sn_status s = bin == NULL || ini == NULL || mat == NULL
+                    ? sn_fail_nomem(err, "model")
+                    : make(p, &m, err);
   if (s == SN_OK) s = write_bin(p, &m, bin, err);
+  if (s == SN_OK && p->transform.rows > 0)
+    s = write_transform(p->transform, mat, err);
   if (s == SN_OK) s = write_ini(p, ini, err);
   clear(&m);
   sn_free(bin);
   sn_free(ini);
+  sn_free(mat);
   return s;
 }
 

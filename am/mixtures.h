@@ -103,8 +103,10 @@ typedef struct sn_am_parts {
   const sn_mixtures *mix;
   const sn_feat_config *feat;
   double silence_prob, lm_scale, word_penalty;
+  sn_cmat transform; /* of the features, [dim x spliced]; empty: none */
 } sn_am_parts;
-/* Writes DIR/am.bin and, last, DIR/model.ini (docs/model.md). */
+/* Writes DIR/am.bin, where there is a transform DIR/final.mat (a Kaldi matrix,
+ * which [frontend] then names), and, last, DIR/model.ini (docs/model.md). */
 SN_NODISCARD sn_status sn_am_write_parts(const sn_am_parts *p, const char *dir,
                                          sn_err *err);
 /* The Gaussians of a loaded model that was made so, copied. SN_EARG: another

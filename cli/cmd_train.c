@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* senone train mono, tri, all. */
+/* senone train mono, tri, lda, all. */
 #include "cli/cli.h"
 #include "train/train.h"
 
@@ -11,6 +11,7 @@ static int run(sn_cli *cli, const char *stage) {
 
 static int run_mono(sn_cli *cli) { return run(cli, "mono"); }
 static int run_tri(sn_cli *cli) { return run(cli, "tri"); }
+static int run_lda(sn_cli *cli) { return run(cli, "lda"); }
 static int run_all(sn_cli *cli) { return run(cli, NULL); }
 
 /* The cards of pocketsphinx-testdata as a data directory. */
@@ -61,10 +62,31 @@ const sn_command sn_cmd_train_tri = {
     .run = run_tri,
     COMMON};
 
+const sn_command sn_cmd_train_lda = {
+    .name = "train lda",
+    .summary = "train triphones on LDA and MLLT features, from triphones",
+    .description =
+        "Aligns the corpus with EXP/tri, puts --lda-context frames on each "
+        "side of a frame beside it, projects these vectors to --lda-dim "
+        "dimensions by linear discriminant analysis (the pdfs are its "
+        "classes), grows new trees, and turns the features by a maximum "
+        "likelihood linear transform while the Gaussians grow. The model "
+        "directory EXP/lda has the matrix, final.mat.",
+    .example = CARDS
+    "senone train mono --mono-passes=5 cards "
+    "/usr/share/pocketsphinx/model/en-us/cmudict-en-us.dict exp-lda\n"
+    "senone train tri --tri-passes=3 cards "
+    "/usr/share/pocketsphinx/model/en-us/cmudict-en-us.dict exp-lda\n"
+    "senone train lda --lda-passes=5 cards "
+    "/usr/share/pocketsphinx/model/en-us/cmudict-en-us.dict exp-lda",
+    .run = run_lda,
+    COMMON};
+
 const sn_command sn_cmd_train_all = {
     .name = "train all",
-    .summary = "train all stages: monophones, triphones",
-    .description = "senone train mono, then senone train tri.",
+    .summary = "train all stages: monophones, triphones, LDA",
+    .description =
+        "senone train mono, then senone train tri, then senone train lda.",
     .example = CARDS
     "senone train all --mono-passes=5 --tri-passes=5 cards "
     "/usr/share/pocketsphinx/model/en-us/cmudict-en-us.dict exp-all",

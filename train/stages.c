@@ -112,6 +112,7 @@ sn_status sni_stage_write(sni_trainer *t, const char *exp, sn_err *err) {
                              .triphone = d->triphone,
                              .mix = &t->mix,
                              .feat = c->feat,
+                             .transform = sn_mat_const(c->transform),
                              .silence_prob = t->o->silence,
                              .lm_scale = t->o->lm_scale,
                              .word_penalty = t->o->word_penalty};
@@ -150,6 +151,7 @@ sn_status sni_stage_load(sni_trainer *t, const char *exp, const char *stage,
       s = sn_fail(err, SN_EMISMATCH,
                   "'%s': phone %d is %s, in the lexicon %s: train it again",
                   dir, p, sn_am_phone(am, p), t->corpus->phones[p]);
+  if (s == SN_OK) s = sni_corpus_like(t->corpus, sn_am_feat(am), t->pool, err);
   if (s == SN_OK) s = sni_tied_load(am, &t->tied, err);
   if (s == SN_OK) s = sn_am_mixtures(am, &t->mix, err);
   sn_am_destroy(am);
@@ -162,7 +164,8 @@ sn_status sni_stage_load(sni_trainer *t, const char *exp, const char *stage,
 static const struct stage {
   const char *name;
   sn_status (*run)(sni_trainer *t, const char *exp, sn_err *err);
-} stages[] = {{"mono", sni_run_mono}, {"tri", sni_run_tri}};
+} stages[] = {
+    {"mono", sni_run_mono}, {"tri", sni_run_tri}, {"lda", sni_run_lda}};
 
 static sn_status run_stage(const struct stage *stage, const char *const in[3],
                            const sn_train_opts *opts, sn_log *log,

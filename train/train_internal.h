@@ -26,10 +26,12 @@ typedef struct sni_seg {
 } sni_seg;
 
 typedef struct sni_utt {
-  const char *id;
-  int32_t *words; /* owned */
+  const sn_utt *from;
+  const char *id, *speaker; /* speaker: its own id where none is known */
+  int32_t *words;           /* owned */
   size_t n_words;
-  sn_mat feats; /* owned */
+  sn_mat base;  /* owned; [T x base_dim], less the speaker's mean */
+  sn_mat feats; /* owned; [T x dim], of these, as sni_corpus_form makes them */
   SN_ARR(sni_seg) segs;
   double logp; /* of the last alignment */
   bool failed; /* the last alignment */
@@ -42,14 +44,33 @@ typedef struct sni_corpus {
   const char **phones;
   sni_utt *utts; /* those that can be used */
   size_t n, n_left_out;
-  sn_str left_out; /* ids, separated by blanks */
-  sn_feat_config *feat;
-  size_t dim;
+  sn_str left_out;      /* ids, separated by blanks */
+  sn_feat_config *feat; /* how feats are made, but for the matrix */
+  sn_mat transform;     /* owned; the matrix, or empty */
+  size_t base_dim, dim;
 } sni_corpus;
 SN_NODISCARD sn_status sni_corpus_load(const char *data, const char *lexicon,
                                        const sn_train_opts *o, sn_pool *pool,
                                        sn_log *log, sni_corpus *c, sn_err *err);
 void sni_corpus_clear(sni_corpus *c);
+/* Part of sni_corpus_load: base and, with deltas of two orders, feats. */
+SN_NODISCARD sn_status sni_corpus_feats(sni_corpus *c, sn_pool *pool,
+                                        sn_log *log, sn_err *err);
+
+/* What is made of base frames: deltas, then frames side by side, then a
+ * matrix (empty: none), [dim x D] or, affine, [dim x (D + 1)]. */
+typedef struct sni_form {
+  int32_t deltas, window, left, right;
+  sn_cmat matrix;
+} sni_form;
+/* feats and dim anew; c->feat and c->transform follow. */
+SN_NODISCARD sn_status sni_corpus_form(sni_corpus *c, const sni_form *f,
+                                       sn_pool *pool, sn_err *err);
+/* feats as a model's front end makes them, except for the mean, which is
+ * always the speaker's. SN_EMISMATCH: base frames of other settings. */
+SN_NODISCARD sn_status sni_corpus_like(sni_corpus *c,
+                                       const sn_feat_config *feat,
+                                       sn_pool *pool, sn_err *err);
 
 /* HMMs by context; transition matrices are those of the phones. */
 typedef struct sni_tied {
@@ -121,6 +142,8 @@ SN_NODISCARD sn_status sni_plant(sni_trainer *t, int32_t max_leaves,
 SN_NODISCARD sn_status sni_run_mono(sni_trainer *t, const char *exp,
                                     sn_err *err);
 SN_NODISCARD sn_status sni_run_tri(sni_trainer *t, const char *exp,
+                                   sn_err *err);
+SN_NODISCARD sn_status sni_run_lda(sni_trainer *t, const char *exp,
                                    sn_err *err);
 void sni_trainer_clear(sni_trainer *t);
 #ifdef __cplusplus
