@@ -110,7 +110,7 @@ const sn_command sn_cmd_lm_convert = {
 typedef struct prune_opts {
   double threshold;
   double n_grams; /* 0: by threshold */
-  int32_t format;
+  int32_t format, method;
 } prune_opts;
 
 static const sn_opt prune_table[] = {
@@ -118,6 +118,10 @@ static const sn_opt prune_table[] = {
      NULL, "", "growth of perplexity that leaving out one n-gram may cause"},
     {"n-grams", SN_OPT_DOUBLE, offsetof(prune_opts, n_grams), 0, 0, 4e9, NULL,
      "n-grams", "keep the best that many, over all orders; 0: use threshold"},
+    {"method", SN_OPT_ENUM, offsetof(prune_opts, method), 0, 0, 1,
+     "refit|stolcke", "",
+     "refit: right for Kneser-Ney too, what stays gets new probabilities; "
+     "stolcke: as in the paper of 1998"},
     {"format", SN_OPT_ENUM, offsetof(prune_opts, format), 0, 0, 4,
      FORMAT_CHOICES, "", "of OUT; auto: " FORMAT_HELP},
     SN_OPT_END};
@@ -125,10 +129,11 @@ static const sn_opt prune_table[] = {
 static sn_status prune(sn_cli *cli, const sn_ngram *lm, sn_ngram **out) {
   const prune_opts *const o = cli->opts[0];
   if (o->n_grams <= 0.0)
-    return sn_ngram_prune(lm, o->threshold, cli->log, out, &cli->err);
+    return sn_ngram_prune(lm, o->threshold, (sn_prune_method)o->method,
+                          cli->log, out, &cli->err);
   double threshold = 0.0;
-  SN_TRY(sn_ngram_prune_to(lm, (int64_t)o->n_grams, cli->log, &threshold, out,
-                           &cli->err));
+  SN_TRY(sn_ngram_prune_to(lm, (int64_t)o->n_grams, (sn_prune_method)o->method,
+                           cli->log, &threshold, out, &cli->err));
   sn_info(cli->log, "--threshold=%g gives this model", threshold);
   return SN_OK;
 }

@@ -125,16 +125,27 @@ sn_ngram_state sn_ngram_next_state(const sn_ngram *lm, int32_t level,
  * even where lm does not (quantised or rounded models; their unigrams are
  * scaled too). The highest orders may become empty and go.
  * Errors: EARG for a threshold below 0, ENOMEM, ECANCEL.
- * Source: Stolcke 1998, "Entropy-based pruning of backoff language models". */
+ * STOLCKE: Stolcke 1998, "Entropy-based pruning of backoff language models":
+ * histories occur as often as the product of their words' probabilities says,
+ * what stays keeps its probability. REFIT: for Kneser-Ney models: histories and
+ * words occur as in text that the model itself produces, and what stays gets
+ * the probabilities that make the result nearest to lm (lm/prune.c,
+ * lm/prune_refit.c). */
+typedef enum sn_prune_method {
+  SN_PRUNE_REFIT,
+  SN_PRUNE_STOLCKE
+} sn_prune_method;
 SN_NODISCARD sn_status sn_ngram_prune(const sn_ngram *lm, double threshold,
-                                      sn_log *log, sn_ngram **out, sn_err *err);
+                                      sn_prune_method method, sn_log *log,
+                                      sn_ngram **out, sn_err *err);
 /* Prunes to exactly n_ngrams over all orders (all, if lm has no more), the
  * n-grams that cost least going first. *threshold (may be NULL) is the one
  * that sn_ngram_prune would need, infinity when only words are left. EARG when
  * n_ngrams is less than the number of words, which all stay. */
 SN_NODISCARD sn_status sn_ngram_prune_to(const sn_ngram *lm, int64_t n_ngrams,
-                                         sn_log *log, double *threshold,
-                                         sn_ngram **out, sn_err *err);
+                                         sn_prune_method method, sn_log *log,
+                                         double *threshold, sn_ngram **out,
+                                         sn_err *err);
 #ifdef __cplusplus
 }
 #endif

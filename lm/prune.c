@@ -10,15 +10,25 @@
  * the relative entropy between before and after, weighted by how often h
  * occurs, is (equation 5 there)
  *   cost = p(h) (p (log p - log q - log a') + N (log a - log a'))
- * and a perplexity grows by the factor exp(cost). p(h) is the product of the
- * model's own conditional probabilities of h's words.
+ * and a perplexity grows by the factor exp(cost).
+ *
+ * SN_PRUNE_STOLCKE is the paper's: p(h) is the product of the model's own
+ * conditional probabilities of h's words, and what stays keeps its probability.
+ * In Kneser-Ney models that product misleads, and so do p and q below the
+ * highest order: they tell after how many words something follows, not how
+ * often it occurs. SN_PRUNE_REFIT therefore takes p(h), and p and q of all
+ * orders but the highest, from the marginals of the stationary distribution of
+ * the model's histories (prune_marginals.c): what they would be if the longer
+ * n-grams were gone. And it gives what stays new probabilities
+ * (prune_refit.c).
  *
  * Algorithm:
  * 1. Normalise a copy of the weights: shortest histories first, back-off
  *    weights are computed from N / D. Models whose probabilities were rounded
  *    or quantised do not sum to one; pruning them as they are would charge
  *    that error to single n-grams, or take logarithms of negative numbers.
- * 2. Cost of each n-gram, all of them relative to this one model.
+ * 2. Cost of each n-gram, all of them relative to this one model (REFIT: to
+ *    its marginals).
  * 3. An n-gram must stay as long as one that it begins stays (its node is on
  *    the path). So its effective cost is the largest among itself and its
  *    descendants, which turns the highest-orders-first rule into a set: kept
@@ -27,22 +37,22 @@
  *    are a proper model for every n, and a wanted size is met exactly by
  *    selecting once.
  * 4. Copy what is kept; a suffix link moves on to the next suffix that is
- *    kept. Normalise again: the model sums to one for each history.
+ *    kept. Refit. Normalise again: the model sums to one for each history.
  *
  * A lower-order n-gram also serves longer histories that back off to it; as in
  * the paper its cost counts its own history h only, with p(h) standing for
  * all of them.
  *
  * <s> is never predicted: it is left out of all sums, and n-grams that end in
- * it cost nothing. As a history it occurs as often as </s>.
+ * it cost nothing. As a history, STOLCKE has it occur as often as </s>.
  *
- * Cost in time: linear, about 1 s for 3.7 million n-grams; 16 bytes of extra
- * memory for each n-gram. */
+ * Cost in time: linear; 3.7 million n-grams take about 1 s, with REFIT 8 s.
+ * Extra memory for each n-gram: 16 bytes, with REFIT some 90. */
 #include <math.h>
 #include <string.h>
 
 #include "base/mem.h"
-#include "lm/ngram_internal.h"
+#include "lm/prune_internal.h"
 
 /* Probability that a history must leave to words it does not list. Explicit
  * probabilities that sum to more are scaled down to 1 - this: models with 4
@@ -54,25 +64,13 @@
 /* <s> as a history when there is no </s>: one sentence in 20 words. */
 #define BOS_SHARE 0.05
 
-/* A model's structure with weights of our own. */
-typedef struct weights {
-  const sn_ngram *lm;
-  float *logp[SN_NGRAM_MAX_ORDER + 1];    /* [k][n_k] k = 1 .. order */
-  float *backoff[SN_NGRAM_MAX_ORDER + 1]; /* [k][n_k] k = 1 .. order - 1 */
-  /* What rounding leaves: sum of p(. | h) - 1 for each history. Large back-off
-   * weights would multiply it, so it is taken into account. */
-  float *excess[SN_NGRAM_MAX_ORDER + 1]; /* [k][n_k] k = 1 .. order - 1 */
-  double excess_empty;
-  int64_t n_scaled; /* histories whose explicit sum was too large */
-} weights;
-
 /* Sums over a history's explicit words. */
 typedef struct sums {
   double p, q; /* p(v | h), p(v | h') */
 } sums;
 
-static double backed_off_logp(const weights *w, sn_ngram_state h, int32_t level,
-                              int64_t child) {
+double sni_backed_off_logp(const sni_weights *w, sn_ngram_state h,
+                           int32_t level, int64_t child) {
   const sn_ngram *const lm = w->lm;
   const sn_ngram_state to =
       sni_link_state(lm, level, lm->level[level].suffix[child]);
@@ -85,7 +83,7 @@ static double backed_off_logp(const weights *w, sn_ngram_state h, int32_t level,
   return sum + (double)w->logp[to.level][to.node];
 }
 
-static sums sum_children(const weights *w, sn_ngram_state h) {
+static sums sum_children(const sni_weights *w, sn_ngram_state h) {
   const sn_ngram *const lm = w->lm;
   int64_t first;
   const int64_t n = sn_ngram_children(lm, h, &first);
@@ -93,12 +91,12 @@ static sums sum_children(const weights *w, sn_ngram_state h) {
   for (int64_t i = first; i < first + n; i++) {
     if (sn_ngram_child_word(lm, h.level + 1, i) == lm->bos) continue;
     s.p += exp((double)w->logp[h.level + 1][i]);
-    s.q += exp(backed_off_logp(w, h, h.level + 1, i));
+    s.q += exp(sni_backed_off_logp(w, h, h.level + 1, i));
   }
   return s;
 }
 
-static void scale_children(weights *w, sn_ngram_state h, double factor) {
+static void scale_children(sni_weights *w, sn_ngram_state h, double factor) {
   int64_t first;
   const int64_t n = sn_ngram_children(w->lm, h, &first);
   const double shift = log(factor);
@@ -110,7 +108,7 @@ static void scale_children(weights *w, sn_ngram_state h, double factor) {
 
 /* Sets the back-off weight of h, whose shorter histories are done, so that
  * p(. | h) sums to one. */
-static void normalise_history(weights *w, sn_ngram_state h) {
+static void normalise_history(sni_weights *w, sn_ngram_state h) {
   const sn_ngram_state shorter = sn_ngram_backoff_state(w->lm, h);
   const double all_q =
       1.0 + (shorter.level == 0
@@ -131,14 +129,14 @@ static void normalise_history(weights *w, sn_ngram_state h) {
       (float)(s.p + exp((double)backoff) * (all_q - s.q) - 1.0);
 }
 
-static double sum_words(const weights *w) {
+static double sum_words(const sni_weights *w) {
   double sum = 0.0;
   for (int64_t i = 0; i < w->lm->level[1].n; i++)
     if (i != w->lm->bos) sum += exp((double)w->logp[1][i]);
   return sum;
 }
 
-static void normalise_words(weights *w) {
+static void normalise_words(sni_weights *w) {
   const double sum = sum_words(w);
   /* Already 1 but for float rounding: leave every bit. */
   if (sum > 0.0 && fabs(sum - 1.0) > 1e-6)
@@ -149,7 +147,7 @@ static void normalise_words(weights *w) {
 }
 
 /* Step 1, and the end of step 4. */
-static sn_status normalise(weights *w, sn_log *log, sn_err *err) {
+static sn_status normalise(sni_weights *w, sn_log *log, sn_err *err) {
   normalise_words(w);
   for (int32_t k = 1; k < w->lm->order; k++)
     for (int64_t i = 0; i < w->lm->level[k].n; i++) {
@@ -164,10 +162,15 @@ static sn_status normalise(weights *w, sn_log *log, sn_err *err) {
 /* ---- Steps 2 and 3: costs ---- */
 
 typedef struct pruner {
-  weights w;
-  float *marginal[SN_NGRAM_MAX_ORDER + 1]; /* [k] log p(n-gram), k < order */
-  float *cost[SN_NGRAM_MAX_ORDER + 1];     /* [k] effective, k = 2 .. order */
-  void *own[5 * (SN_NGRAM_MAX_ORDER + 1)];
+  sni_weights w;
+  sn_prune_method method;
+  double *occurs[SN_NGRAM_MAX_ORDER + 1]; /* [k] p(n-gram) as a history, k <
+                                             order; REFIT: marginals' */
+  sni_marginals marginals;                /* REFIT */
+  float *given[SN_NGRAM_MAX_ORDER + 1];   /* [k] logp, kept while w has the
+                                             marginals; k < order */
+  float *cost[SN_NGRAM_MAX_ORDER + 1];    /* [k] effective, k = 2 .. order */
+  void *own[6 * (SN_NGRAM_MAX_ORDER + 1)];
   size_t n_own;
   sn_ngram *plain; /* behind w.lm, when a packed model was given */
 } pruner;
@@ -182,6 +185,9 @@ static float *new_array(pruner *p, int64_t n, const float *copy) {
 
 static void pruner_clear(pruner *p) {
   sn_ngram_destroy(p->plain);
+  sni_marginals_clear(&p->marginals);
+  if (p->method == SN_PRUNE_STOLCKE)
+    for (int32_t k = 0; k <= SN_NGRAM_MAX_ORDER; k++) sn_free(p->occurs[k]);
   for (size_t i = 0; i < p->n_own; i++) sn_free(p->own[i]);
 }
 
@@ -195,9 +201,7 @@ static sn_status pruner_init(pruner *p, const sn_ngram *lm, sn_err *err) {
     if (k < lm->order) {
       p->w.backoff[k] = new_array(p, l->n, NULL);
       p->w.excess[k] = new_array(p, l->n, NULL);
-      p->marginal[k] = new_array(p, l->n, NULL);
-      is_ok = is_ok && p->w.backoff[k] != NULL && p->w.excess[k] != NULL &&
-              p->marginal[k] != NULL;
+      is_ok = is_ok && p->w.backoff[k] != NULL && p->w.excess[k] != NULL;
     }
     if (k > 1) {
       p->cost[k] = new_array(p, l->n, NULL);
@@ -208,22 +212,39 @@ static sn_status pruner_init(pruner *p, const sn_ngram *lm, sn_err *err) {
   return SN_OK;
 }
 
-static void compute_marginals(pruner *p) {
+static sn_status multiply(pruner *p, sn_err *err) {
   const sn_ngram *const lm = p->w.lm;
-  if (lm->order < 2) return;
-  memcpy(p->marginal[1], p->w.logp[1],
-         (size_t)lm->level[1].n * sizeof **p->marginal);
-  if (lm->bos >= 0)
-    p->marginal[1][lm->bos] =
-        lm->eos >= 0 ? p->w.logp[1][lm->eos] : (float)log(BOS_SHARE);
+  for (int32_t k = 1; k < lm->order; k++) {
+    p->occurs[k] = sn_calloc((size_t)lm->level[k].n, sizeof(double));
+    if (p->occurs[k] == NULL) return sn_fail_nomem(err, "pruning");
+  }
+  for (int64_t i = 0; i < lm->level[1].n && lm->order > 1; i++)
+    p->occurs[1][i] = exp((double)p->w.logp[1][i]);
+  if (lm->bos >= 0 && lm->order > 1)
+    p->occurs[1][lm->bos] = lm->eos >= 0 ? p->occurs[1][lm->eos] : BOS_SHARE;
   for (int32_t k = 1; k + 1 < lm->order; k++)
     for (int64_t h = 0; h < lm->level[k].n; h++) {
       const sn_ngram_state s = {k, h};
       int64_t first;
       const int64_t n = sn_ngram_children(lm, s, &first);
       for (int64_t i = first; i < first + n; i++)
-        p->marginal[k + 1][i] = p->marginal[k][h] + p->w.logp[k + 1][i];
+        p->occurs[k + 1][i] =
+            p->occurs[k][h] * exp((double)p->w.logp[k + 1][i]);
     }
+  return SN_OK;
+}
+
+/* Gives p->w the marginals for its probabilities; p->given has those. */
+static sn_status marginalise(pruner *p, sn_log *log, sn_err *err) {
+  const sn_ngram *const lm = p->w.lm;
+  SN_TRY(sni_marginals_compute(&p->marginals, &p->w, log, err));
+  for (int32_t k = 1; k < lm->order; k++) {
+    p->occurs[k] = p->marginals.occurs[k];
+    p->given[k] = new_array(p, lm->level[k].n, p->w.logp[k]);
+    if (p->given[k] == NULL) return sn_fail_nomem(err, "pruning");
+  }
+  SN_TRY(sni_marginals_logp(&p->marginals, &p->w, err));
+  return normalise(&p->w, log, err);
 }
 
 /* Step 2 for the n-grams that h begins. */
@@ -236,11 +257,11 @@ static void cost_children(pruner *p, sn_ngram_state h) {
   const sums s = sum_children(&p->w, h);
   const double left = fmax(0.0, 1.0 - s.p), left_q = fmax(0.0, 1.0 - s.q);
   const double log_a = (double)p->w.backoff[h.level][h.node];
-  const double p_h = exp((double)p->marginal[h.level][h.node]);
+  const double p_h = p->occurs[h.level][h.node];
   for (int64_t i = first; i < first + n; i++) {
     if (sn_ngram_child_word(lm, k, i) == lm->bos) continue; /* cost 0 */
     const double logp = (double)p->w.logp[k][i], prob = exp(logp);
-    const double logq = backed_off_logp(&p->w, h, k, i);
+    const double logq = sni_backed_off_logp(&p->w, h, k, i);
     const double log_a_after = log(left + prob) - log(left_q + exp(logq));
     double cost = p_h * (prob * (logp - logq - log_a_after) +
                          left * (log_a - log_a_after));
@@ -251,7 +272,6 @@ static void cost_children(pruner *p, sn_ngram_state h) {
 
 static sn_status compute_costs(pruner *p, sn_log *log, sn_err *err) {
   const sn_ngram *const lm = p->w.lm;
-  compute_marginals(p);
   for (int32_t k = lm->order - 1; k >= 1; k--) {
     for (int64_t i = 0; i < lm->level[k].n; i++) {
       const sn_ngram_state h = {k, i};
@@ -283,7 +303,7 @@ typedef struct choice {
 
 /* New indices of the nodes of levels 2 ..; UINT32_MAX: left out. */
 typedef struct mapping {
-  uint32_t *to[SN_NGRAM_MAX_ORDER + 1];
+  uint32_t *to[SN_NGRAM_MAX_ORDER + 1]; /* [1] is NULL: words stay */
   int64_t n[SN_NGRAM_MAX_ORDER + 1];
   int32_t order;
 } mapping;
@@ -350,7 +370,7 @@ static sn_status copy_vocab(const sn_ngram *old, sn_ngram *lm, sn_err *err) {
 
 /* Arrays of level k; the new weights are in w for normalise(). */
 static sn_status copy_level(const pruner *p, const mapping *m, int32_t k,
-                            sn_ngram *lm, weights *w, sn_err *err) {
+                            sn_ngram *lm, sni_weights *w, sn_err *err) {
   const sn_ngram *const old = p->w.lm;
   const sni_level *const from = &old->level[k];
   sni_level *const l = &lm->level[k];
@@ -389,9 +409,16 @@ static sn_status copy_level(const pruner *p, const mapping *m, int32_t k,
   return SN_OK;
 }
 
+/* With all n-grams there is nothing to refit. */
+static bool is_smaller(const sn_ngram *old, const sn_ngram *lm) {
+  for (int32_t k = 2; k <= old->order; k++)
+    if (lm->level[k].n < old->level[k].n) return true;
+  return false;
+}
+
 static sn_status build_pruned(const pruner *p, const mapping *m, sn_log *log,
                               sn_ngram *lm, sn_err *err) {
-  weights w = {.lm = lm};
+  sni_weights w = {.lm = lm};
   lm->order = m->order;
   SN_TRY(copy_vocab(p->w.lm, lm, err));
   for (int32_t k = 1; k <= m->order; k++) lm->level[k].n = m->n[k];
@@ -403,6 +430,10 @@ static sn_status build_pruned(const pruner *p, const mapping *m, sn_log *log,
     if (s == SN_OK && w.excess[k] == NULL) s = sn_fail_nomem(err, "pruning");
   }
   if (s == SN_OK) s = normalise(&w, log, err);
+  if (s == SN_OK && p->method == SN_PRUNE_REFIT && is_smaller(p->w.lm, lm)) {
+    s = sni_refit(&w, p->w.lm, m->to, &p->marginals, log, err);
+    if (s == SN_OK) s = normalise(&w, log, err);
+  }
   for (int32_t k = 1; k <= m->order; k++) sn_free(w.excess[k]);
   return s;
 }
@@ -423,13 +454,14 @@ static sn_status take_pruned(const pruner *p, choice keep, sn_log *log,
   return s;
 }
 
-static sn_status prepare(pruner *p, const sn_ngram *lm, sn_log *log,
-                         sn_err *err) {
+static sn_status prepare(pruner *p, const sn_ngram *lm, sn_prune_method method,
+                         sn_log *log, sn_err *err) {
   sn_ngram *plain = NULL;
   memset(p, 0, sizeof *p);
   SN_TRY(sni_ngram_plain(lm, &plain, err));
   const sn_status s = pruner_init(p, plain != NULL ? plain : lm, err);
   p->plain = plain;
+  p->method = method;
   SN_TRY(s);
   SN_TRY(normalise(&p->w, log, err));
   if (p->w.n_scaled > 0)
@@ -437,17 +469,27 @@ static sn_status prepare(pruner *p, const sn_ngram *lm, sn_log *log,
             "%lld histories listed words of more than 1 in all and were "
             "scaled",
             (long long)p->w.n_scaled);
-  return compute_costs(p, log, err);
+  if (method == SN_PRUNE_STOLCKE)
+    SN_TRY(multiply(p, err));
+  else
+    SN_TRY(marginalise(p, log, err));
+  SN_TRY(compute_costs(p, log, err));
+  for (int32_t k = 1; k < p->w.lm->order; k++)
+    if (p->given[k] != NULL)
+      memcpy(p->w.logp[k], p->given[k],
+             (size_t)p->w.lm->level[k].n * sizeof **p->given);
+  return SN_OK;
 }
 
-sn_status sn_ngram_prune(const sn_ngram *lm, double threshold, sn_log *log,
-                         sn_ngram **out, sn_err *err) {
+sn_status sn_ngram_prune(const sn_ngram *lm, double threshold,
+                         sn_prune_method method, sn_log *log, sn_ngram **out,
+                         sn_err *err) {
   *out = NULL;
   if (!(threshold >= 0.0))
     return sn_fail(err, SN_EARG, "pruning threshold %g is not 0 or above",
                    threshold);
   pruner p;
-  sn_status s = prepare(&p, lm, log, err);
+  sn_status s = prepare(&p, lm, method, log, err);
   if (s == SN_OK) {
     const choice keep = {(float)log1p(threshold), INT64_MAX};
     s = take_pruned(&p, keep, log, out, err);
@@ -495,7 +537,8 @@ static sn_status select_largest(const pruner *p, int64_t n, choice *out,
   return SN_OK;
 }
 
-sn_status sn_ngram_prune_to(const sn_ngram *lm, int64_t n_ngrams, sn_log *log,
+sn_status sn_ngram_prune_to(const sn_ngram *lm, int64_t n_ngrams,
+                            sn_prune_method method, sn_log *log,
                             double *threshold, sn_ngram **out, sn_err *err) {
   *out = NULL;
   const int64_t n_words = lm->level[1].n;
@@ -508,7 +551,7 @@ sn_status sn_ngram_prune_to(const sn_ngram *lm, int64_t n_ngrams, sn_log *log,
                    (long long)n_ngrams, (long long)n_words);
   pruner p;
   choice keep = {INFINITY, 0};
-  sn_status s = prepare(&p, lm, log, err);
+  sn_status s = prepare(&p, lm, method, log, err);
   if (s == SN_OK && n_ngrams >= n_all) {
     keep.limit = 0.0f;
     keep.n_equal = INT64_MAX;

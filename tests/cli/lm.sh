@@ -74,7 +74,7 @@ run 1 "$senone" lm ppl small.bin missing.txt
 says 'missing.txt'
 
 # Prune: sizes are met, what comes out sums to one.
-run 0 "$senone" lm prune --n-grams=150000 "$enus" p.bin
+run 0 "$senone" lm prune --method=stolcke --n-grams=150000 "$enus" p.bin
 run 0 "$senone" lm info --sums=40 p.bin
 [ "$(awk -F'\t' '/-grams/ {n += $2} END {print n}' out)" = 150000 ] ||
   fail "not 150000 n-grams: $(cat out)"

@@ -344,7 +344,8 @@ static void check_estimated(int32_t order, int32_t method, double threshold) {
   must(sn_reader_memory(train.data, train.n, "text", &r, &err), &err);
   must(sn_counts_add_text(c, t, r, &err), &err);
   must(sn_estimate_ngram(c, &how, &lm, NULL, &err), &err);
-  must(sn_ngram_prune(lm, threshold, NULL, &pruned, &err), &err);
+  must(sn_ngram_prune(lm, threshold, SN_PRUNE_STOLCKE, NULL, &pruned, &err),
+       &err);
   const char *const path = temp_path("exact.arpa");
   must(sn_ngram_save(pruned, path, SN_NGRAM_ARPA, NULL, &err), &err);
   char *const arpa = slurp(path, NULL);

@@ -18,7 +18,8 @@ static sn_ngram *proper(int order, int n_words, uint64_t seed) {
   sn_ngram *const lm = load_text(text);
   sn_ngram *out = NULL;
   sn_err err = {0};
-  must(sn_ngram_prune_to(lm, 1000000, NULL, NULL, &out, &err), &err);
+  must(sn_ngram_prune_to(lm, 1000000, SN_PRUNE_STOLCKE, NULL, NULL, &out, &err),
+       &err);
   sn_ngram_destroy(lm);
   free(text);
   return out;
