@@ -188,9 +188,15 @@ double sn_mix_posteriors(const sn_mix_tables *t, int32_t pdf, const float *x,
 
 void sn_mix_accumulate(const sn_mix_tables *t, int32_t pdf, const float *x,
                        double weight, sn_mix_stats *s) {
+  sn_mix_accumulate_two(t, pdf, x, x, weight, s);
+}
+
+void sn_mix_accumulate_two(const sn_mix_tables *t, int32_t pdf,
+                           const float *x_post, const float *x, double weight,
+                           sn_mix_stats *s) {
   const size_t D = t->dim, n = n_of(t, pdf), first = (size_t)t->first[pdf];
   float post[SN_MIX_MAX_GAUSS];
-  s->logp += weight * sn_mix_posteriors(t, pdf, x, post);
+  s->logp += weight * sn_mix_posteriors(t, pdf, x_post, post);
   s->n_frames += weight;
   for (size_t g = 0; g < n; g++) {
     if (post[g] < 1e-5f) continue;

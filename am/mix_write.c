@@ -60,8 +60,8 @@ static sn_status make(const sn_am_parts *p, made *m, sn_err *err) {
 }
 
 static sn_status write_bin(const sn_am_parts *p, const made *m,
-                           const char *path, sn_err *err) {
-  const sn_mixtures *const mix = p->mix;
+                           const sn_mixtures *mix, const char *path,
+                           sn_err *err) {
   const int32_t dim = (int32_t)mix->dim;
   int32_t most = 1;
   for (size_t i = 0; i < mix->n_pdfs; i++)
@@ -133,7 +133,10 @@ static sn_status fill_ini(const sn_am_parts *p, sn_ini *ini, sn_err *err) {
                    err);
   sn_str_clear(&sil);
   SN_TRY(s);
-  return sn_ini_set(ini, "files", "am", "am.bin", err);
+  SN_TRY(sn_ini_set(ini, "files", "am", "am.bin", err));
+  if (p->first == NULL) return SN_OK;
+  SN_TRY(sn_ini_set(ini, "files", "am-first", "am-first.bin", err));
+  return sn_ini_set(ini, "adapt", "default", "fmllr", err);
 }
 
 static sn_status write_ini(const sn_am_parts *p, const char *path,
@@ -170,10 +173,13 @@ sn_status sn_am_write_parts(const sn_am_parts *p, const char *dir,
   char *const bin = sn_path_join(dir, "am.bin");
   char *const ini = sn_path_join(dir, "model.ini");
   char *const mat = sn_path_join(dir, "final.mat");
-  sn_status s = bin == NULL || ini == NULL || mat == NULL
+  char *const first = sn_path_join(dir, "am-first.bin");
+  sn_status s = bin == NULL || ini == NULL || mat == NULL || first == NULL
                     ? sn_fail_nomem(err, "model")
                     : make(p, &m, err);
-  if (s == SN_OK) s = write_bin(p, &m, bin, err);
+  if (s == SN_OK) s = write_bin(p, &m, p->mix, bin, err);
+  if (s == SN_OK && p->first != NULL)
+    s = write_bin(p, &m, p->first, first, err);
   if (s == SN_OK && p->transform.rows > 0)
     s = write_transform(p->transform, mat, err);
   if (s == SN_OK) s = write_ini(p, ini, err);
@@ -181,6 +187,7 @@ sn_status sn_am_write_parts(const sn_am_parts *p, const char *dir,
   sn_free(bin);
   sn_free(ini);
   sn_free(mat);
+  sn_free(first);
   return s;
 }
 

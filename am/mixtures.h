@@ -60,6 +60,10 @@ void sn_mix_stats_add(sn_mix_stats *to, const sn_mix_stats *from);
 /* A frame that belongs to `pdf` with `weight`. */
 void sn_mix_accumulate(const sn_mix_tables *t, int32_t pdf, const float *x,
                        double weight, sn_mix_stats *s);
+/* The same with posteriors at x_post and sums of x; both [D]. */
+void sn_mix_accumulate_two(const sn_mix_tables *t, int32_t pdf,
+                           const float *x_post, const float *x, double weight,
+                           sn_mix_stats *s);
 
 typedef struct sn_mix_update_opts {
   double min_occ;      /* frames; a Gaussian with fewer is removed, unless it is
@@ -103,10 +107,14 @@ typedef struct sn_am_parts {
   const sn_mixtures *mix;
   const sn_feat_config *feat;
   double silence_prob, lm_scale, word_penalty;
-  sn_cmat transform; /* of the features, [dim x spliced]; empty: none */
+  sn_cmat transform;        /* of the features, [dim x spliced]; empty: none */
+  const sn_mixtures *first; /* for a first pass, where features are not yet
+                               adapted to the speaker; NULL: none */
 } sn_am_parts;
-/* Writes DIR/am.bin, where there is a transform DIR/final.mat (a Kaldi matrix,
- * which [frontend] then names), and, last, DIR/model.ini (docs/model.md). */
+/* Writes DIR/am.bin and, with first, DIR/am-first.bin (first must have as many
+ * Gaussians in each pdf as mix), where there is a transform DIR/final.mat (a
+ * Kaldi matrix, which [frontend] then names), and, last, DIR/model.ini
+ * (docs/model.md). */
 SN_NODISCARD sn_status sn_am_write_parts(const sn_am_parts *p, const char *dir,
                                          sn_err *err);
 /* The Gaussians of a loaded model that was made so, copied. SN_EARG: another

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* senone train mono, tri, lda, all. */
+/* senone train mono, tri, lda, sat, all. */
 #include "cli/cli.h"
 #include "train/train.h"
 
@@ -12,6 +12,7 @@ static int run(sn_cli *cli, const char *stage) {
 static int run_mono(sn_cli *cli) { return run(cli, "mono"); }
 static int run_tri(sn_cli *cli) { return run(cli, "tri"); }
 static int run_lda(sn_cli *cli) { return run(cli, "lda"); }
+static int run_sat(sn_cli *cli) { return run(cli, "sat"); }
 static int run_all(sn_cli *cli) { return run(cli, NULL); }
 
 /* The cards of pocketsphinx-testdata as a data directory. */
@@ -82,11 +83,32 @@ const sn_command sn_cmd_train_lda = {
     .run = run_lda,
     COMMON};
 
+const sn_command sn_cmd_train_sat = {
+    .name = "train sat",
+    .summary = "triphones on features adapted to each speaker",
+    .description =
+        "Aligns the corpus with EXP/lda, estimates an fMLLR transform for each "
+        "speaker (utt2spk; else for each utterance) that has "
+        "--sat-min-frames frames of speech, and trains a new tree and "
+        "Gaussians over the transformed features, estimating transforms anew "
+        "at passes 2, 4, 6 and 12. The model directory EXP/sat has a second "
+        "set of Gaussians, am-first.bin, for a first pass without transforms.",
+    .example = CARDS
+    "senone train all --mono-passes=5 --tri-passes=5 --lda-passes=5 "
+    "--sat-passes=5 cards "
+    "/usr/share/pocketsphinx/model/en-us/cmudict-en-us.dict exp-sat\n"
+    "rm -r exp-sat/sat\n"
+    "senone train sat --sat-passes=5 cards "
+    "/usr/share/pocketsphinx/model/en-us/cmudict-en-us.dict exp-sat",
+    .run = run_sat,
+    COMMON};
+
 const sn_command sn_cmd_train_all = {
     .name = "train all",
     .summary = "train all stages: monophones, triphones, LDA",
     .description =
-        "senone train mono, then senone train tri, then senone train lda.",
+        "senone train mono, then senone train tri, then senone train lda, then "
+        "senone train sat.",
     .example = CARDS
     "senone train all --mono-passes=5 --tri-passes=5 cards "
     "/usr/share/pocketsphinx/model/en-us/cmudict-en-us.dict exp-all",

@@ -20,6 +20,7 @@ typedef struct part {
 
 typedef struct pass {
   sni_trainer *t;
+  const sn_mat *plain; /* [utterances] where statistics are of; or NULL */
   sni_realign how;
   bool only_align;
   part *parts; /* [window]; shard i uses i % window */
@@ -50,15 +51,18 @@ static void part_reset(part *p, size_t n_phones) {
   p->n_frames = p->n_failed = 0;
 }
 
-static void accumulate(const sni_trainer *t, const sni_utt *u, part *p) {
+static void accumulate(const pass *x, size_t utt, part *p) {
+  const sni_trainer *const t = x->t;
+  const sni_utt *const u = &t->corpus->utts[utt];
+  const sn_mat sums_of = x->plain != NULL ? x->plain[utt] : u->feats;
   for (size_t k = 0; k < u->segs.n; k++) {
     const sni_seg *const g = &u->segs.data[k];
     const int32_t hmm = sni_tied_hmm(&t->tied, g);
     for (int32_t s = 0; s < S; s++) {
       const int32_t pdf = t->tied.hmm_pdfs[hmm * S + s];
       for (int32_t f = g->begin[s]; f < g->begin[s + 1]; f++)
-        sn_mix_accumulate(t->tables, pdf, sn_mat_row(u->feats, (size_t)f), 1.0,
-                          &p->mix);
+        sn_mix_accumulate_two(t->tables, pdf, sn_mat_row(u->feats, (size_t)f),
+                              sn_mat_row(sums_of, (size_t)f), 1.0, &p->mix);
       p->loops[g->phone * S + s] += g->begin[s + 1] - g->begin[s] - 1;
       p->steps[g->phone * S + s] += 1;
     }
@@ -84,7 +88,7 @@ static sn_status do_shard(void *user, size_t i, size_t w, sn_err *err) {
     if (u->failed) continue;
     p->ali_logp += u->logp;
     p->n_frames += (int64_t)u->feats.rows;
-    if (!x->only_align) accumulate(x->t, u, p);
+    if (!x->only_align) accumulate(x, k, p);
   }
   return SN_OK;
 }
@@ -187,6 +191,55 @@ sn_status sni_pass(sni_trainer *t, int n, sni_realign how, size_t target,
   sn_status s = over_shards(&x, err);
   if (s == SN_OK) s = update(t, n, &x, target, min_occ, from, err);
   part_clear(&x.total);
+  return s;
+}
+
+/* A Gaussian without frames counts as one frame of itself. */
+static void keep_unseen(const sn_mixtures *m, sn_mix_stats *s) {
+  const size_t D = m->dim;
+  for (size_t g = 0; g < s->n_gauss; g++) {
+    if (s->occ[g] >= 1.0) continue;
+    s->occ[g] = 1.0;
+    for (size_t d = 0; d < D; d++) {
+      const double mean = (double)m->means[g * D + d];
+      s->sum[g * D + d] = mean;
+      s->sumsq[g * D + d] = mean * mean + (double)m->vars[g * D + d];
+    }
+  }
+}
+
+static sn_status copy_mixtures(const sn_mixtures *m, sn_mixtures *out,
+                               sn_err *err) {
+  const size_t G = sn_mixtures_n_gauss(m), D = m->dim;
+  int32_t *const counts = sn_calloc(m->n_pdfs, sizeof *counts);
+  if (counts == NULL) return sn_fail_nomem(err, "mixtures");
+  for (size_t i = 0; i < m->n_pdfs; i++)
+    counts[i] = m->first[i + 1] - m->first[i];
+  const sn_status s = sn_mixtures_init(out, m->n_pdfs, D, counts, err);
+  sn_free(counts);
+  SN_TRY(s);
+  memcpy(out->weights, m->weights, G * sizeof *out->weights);
+  memcpy(out->means, m->means, G * D * sizeof *out->means);
+  memcpy(out->vars, m->vars, G * D * sizeof *out->vars);
+  return SN_OK;
+}
+
+sn_status sni_pass_plain(sni_trainer *t, const sn_mat *plain, sn_mixtures *out,
+                         sn_err *err) {
+  pass x = {.t = t, .how = SNI_KEEP, .plain = plain};
+  const sn_mix_update_opts o = {0, t->o->var_floor, 0};
+  sn_mix_update_report r;
+  memset(out, 0, sizeof *out);
+  double *const occ = sn_calloc(t->mix.n_pdfs, sizeof *occ);
+  if (occ == NULL) return sn_fail_nomem(err, "mixtures");
+  sn_status s = over_shards(&x, err);
+  if (s == SN_OK) s = copy_mixtures(&t->mix, out, err);
+  if (s == SN_OK) {
+    keep_unseen(&t->mix, &x.total.mix);
+    s = sn_mix_update(out, &x.total.mix, &o, occ, &r, err);
+  }
+  part_clear(&x.total);
+  sn_free(occ);
   return s;
 }
 

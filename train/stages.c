@@ -111,6 +111,7 @@ sn_status sni_stage_write(sni_trainer *t, const char *exp, sn_err *err) {
                              .tmats = d->tmats,
                              .triphone = d->triphone,
                              .mix = &t->mix,
+                             .first = t->first,
                              .feat = c->feat,
                              .transform = sn_mat_const(c->transform),
                              .silence_prob = t->o->silence,
@@ -164,8 +165,10 @@ sn_status sni_stage_load(sni_trainer *t, const char *exp, const char *stage,
 static const struct stage {
   const char *name;
   sn_status (*run)(sni_trainer *t, const char *exp, sn_err *err);
-} stages[] = {
-    {"mono", sni_run_mono}, {"tri", sni_run_tri}, {"lda", sni_run_lda}};
+} stages[] = {{"mono", sni_run_mono},
+              {"tri", sni_run_tri},
+              {"lda", sni_run_lda},
+              {"sat", sni_run_sat}};
 
 static sn_status run_stage(const struct stage *stage, const char *const in[3],
                            const sn_train_opts *opts, sn_log *log,

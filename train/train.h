@@ -24,7 +24,9 @@ typedef struct sn_train_opts {
   int32_t tri_leaves, tri_gauss, tri_passes;
   int32_t lda_context, lda_dim; /* frames on each side; dimensions kept */
   int32_t lda_leaves, lda_gauss, lda_passes;
-  int32_t roots;  /* sn_tree_roots */
+  int32_t sat_leaves, sat_gauss, sat_passes;
+  double sat_min_frames; /* of speech that a speaker's transform takes */
+  int32_t roots;         /* sn_tree_roots */
   double power;   /* Gaussians of a pdf grow as its frames to this power */
   double beam;    /* nat, of the alignment; widened fourfold once */
   double silence; /* probability of silence between words */
@@ -36,9 +38,9 @@ typedef struct sn_train_opts {
 } sn_train_opts;
 extern const sn_opt sn_train_opt_table[];
 
-/* A stage of senone train ("mono", "tri", "lda"), or all of them in order
- * (NULL). data: a data directory with text (and utt2spk); lexicon: any that
- * sn_lexicon_load reads; exp: the folder of all stages, from which a stage
+/* A stage of senone train ("mono", "tri", "lda", "sat"), or all of them in
+ * order (NULL). data: a data directory with text (and utt2spk); lexicon: any
+ * that sn_lexicon_load reads; exp: the folder of all stages, from which a stage
  * takes those before it. opts may be NULL. Errors: those of the files; SN_EARG:
  * no such stage; SN_EMISMATCH: no utterance can be used, the transcripts do not
  * fit the recordings (with figures); SN_ECANCEL. */

@@ -93,6 +93,7 @@ typedef struct sni_trainer {
   const sn_train_opts *o;
   sni_tied tied;
   sn_mixtures mix;
+  const sn_mixtures *first; /* of the first pass of decoding; NULL: mix */
   sn_mix_tables *tables;
   sn_pool *pool;
   sn_log *log;
@@ -116,6 +117,11 @@ SN_NODISCARD sn_status sni_pass(sni_trainer *t, int pass, sni_realign how,
                                 size_t target, double min_occ, sn_err *err);
 /* The alignments alone. */
 SN_NODISCARD sn_status sni_realign_all(sni_trainer *t, sn_err *err);
+/* The Gaussians of t->mix over other features: posteriors come from the
+ * corpus's features and t->mix, sums from plain [utterances]. One that was not
+ * seen stays what it is. *out is the caller's. */
+SN_NODISCARD sn_status sni_pass_plain(sni_trainer *t, const sn_mat *plain,
+                                      sn_mixtures *out, sn_err *err);
 SN_NODISCARD sn_status sni_tables(sni_trainer *t, sn_err *err);
 /* Whether the transcripts fit: SN_EMISMATCH with figures. */
 SN_NODISCARD sn_status sni_check_fit(sni_trainer *t, sn_err *err);
@@ -144,6 +150,8 @@ SN_NODISCARD sn_status sni_run_mono(sni_trainer *t, const char *exp,
 SN_NODISCARD sn_status sni_run_tri(sni_trainer *t, const char *exp,
                                    sn_err *err);
 SN_NODISCARD sn_status sni_run_lda(sni_trainer *t, const char *exp,
+                                   sn_err *err);
+SN_NODISCARD sn_status sni_run_sat(sni_trainer *t, const char *exp,
                                    sn_err *err);
 void sni_trainer_clear(sni_trainer *t);
 #ifdef __cplusplus

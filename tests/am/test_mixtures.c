@@ -141,7 +141,7 @@ static void test_a_model_directory_scores_alike(void **state) {
   assert_int_equal(sn_feat_config_create(SN_FEAT_KALDI, &feat, NULL), SN_OK);
   const sn_am_parts p = {"test", phones, filler, 1,    0,     3,    1,
                          1,      zero,   zero,   pdfs, tmats, NULL, &m,
-                         feat,   0.5,    1,      0,    {0}};
+                         feat,   0.5,    1,      0,    {0},   NULL};
   if (sn_am_write_parts(&p, dir, &err) != SN_OK ||
       sn_am_load(dir, NULL, &am, &err) != SN_OK)
     fail_msg("%s", err.msg);

@@ -42,11 +42,11 @@ write('one', text[:1], good)
 wav('silent/wav/s.wav', [0] * 16000)
 write('silent', text[:2], lambda i: 'silent/wav/s.wav')
 PY
-few=(--mono-gauss=30 --mono-passes=8 --tri-leaves=14 --tri-gauss=40 --tri-passes=6 --lda-leaves=14 --lda-gauss=40 --lda-passes=6 --lda-dim=12)
+few=(--mono-gauss=30 --mono-passes=8 --tri-leaves=14 --tri-gauss=40 --tri-passes=6 --lda-leaves=14 --lda-gauss=40 --lda-passes=6 --lda-dim=12 --sat-leaves=14 --sat-gauss=40 --sat-passes=6 --sat-min-frames=300)
 
 run 0 "$senone" train all "${few[@]}" -j1 good lex e1
 run 0 "$senone" train all "${few[@]}" -j2 good lex e2
-for s in mono tri lda; do
+for s in mono tri lda sat; do
   cmp e1/$s/am.bin e2/$s/am.bin || fail "$s depends on the number of threads"
   python3 - e1/$s/train.json <<'PY' || fail 'train.json'
 import json, sys
@@ -56,6 +56,8 @@ assert j['utterances'] == 40 and j['failed'] == [] and sum(j['occupancy']) == p[
 assert p[-1]['logp_per_frame'] > p[0]['logp_per_frame'], p
 PY
 done
+cmp e1/sat/am-first.bin e2/sat/am-first.bin || fail 'the first pass depends on the number of threads'
+cmp -s e1/sat/am.bin e1/sat/am-first.bin && fail 'nothing was adapted'
 cmp e1/lda/final.mat e2/lda/final.mat || fail 'the transform depends on the number of threads'
 [ "$(head -2 e1/lda/final.mat | tail -1 | wc -w)" = 91 ] || fail 'final.mat'
 run 0 "$senone" train mono "${few[@]}" --verbose good lex e1
@@ -64,7 +66,7 @@ says 'is there already'
 # What was trained hears the words. One recording at a time has no speaker's
 # mean: its own does.
 cut -d' ' -f1 lex >words
-for s in mono tri lda; do
+for s in mono tri lda sat; do
   sed -i 's/^cmn = speaker/cmn = utterance/' e1/$s/model.ini
   run 0 "$senone" graph build -m e1/$s --lexicon=lex --words=words --lm-scale=1 --on-missing=refuse -o g.sng
   run 0 "$senone" transcribe -m e1/$s --graph=g.sng -o kaldi good
