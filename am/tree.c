@@ -500,3 +500,68 @@ int32_t sn_tree_pdf(const sn_tree *t, const sn_tree_ctx *c) {
                                            : t->nodes.data[at].no;
   return t->nodes.data[at].pdf;
 }
+
+/* ---- JSON ---- */
+
+static sn_status json_text(sn_str *out, const char *s, sn_err *err) {
+  SN_TRY(sn_str_adds(out, "\"", err));
+  for (; *s != '\0'; s++)
+    SN_TRY(*s == '"' || *s == '\\' ? sn_str_addf(out, err, "\\%c", *s)
+           : (unsigned char)*s < 0x20
+               ? sn_str_addf(out, err, "\\u%04x", (unsigned)*s)
+               : sn_str_add(out, s, 1, err));
+  return sn_str_adds(out, "\"", err);
+}
+
+static sn_status json_question(const sn_tree *t, const question *q,
+                               const char *const *phones, sn_str *out,
+                               sn_err *err) {
+  static const char *const keys[] = {"left", "right", "position", "state"};
+  static const char *const places[] = {"internal", "begin", "end", "single"};
+  const int32_t n = q->asks == ASKS_POS     ? 4
+                    : q->asks == ASKS_STATE ? t->o.n_states
+                                            : t->o.n_phones;
+  bool any = false;
+  SN_TRY(sn_str_addf(out, err, "\"%s\": [", keys[q->asks]));
+  for (int32_t v = 0; v < n; v++) {
+    if (q->set[v] == 0) continue;
+    if (any) SN_TRY(sn_str_adds(out, ", ", err));
+    any = true;
+    SN_TRY(q->asks == ASKS_STATE ? sn_str_addf(out, err, "\"%d\"", v)
+           : q->asks == ASKS_POS ? json_text(out, places[v], err)
+                                 : json_text(out, phones[v], err));
+  }
+  return sn_str_adds(out, "]", err);
+}
+
+static sn_status json_roots(const sn_tree *t, const char *const *phones,
+                            sn_str *out, sn_err *err) {
+  const int32_t n_st = t->o.n_states;
+  for (int32_t i = 0, n = 1; i < t->o.n_phones * n_st; i += n) {
+    for (n = 1; (i + n) % n_st != 0 && t->root[i + n] == t->root[i];) n++;
+    SN_TRY(sn_str_addf(out, err, "%s\n    {\"phone\": ", i > 0 ? "," : ""));
+    SN_TRY(json_text(out, phones[i / n_st], err));
+    SN_TRY(sn_str_addf(out, err,
+                       ", \"state\": %d, \"states\": %d, \"node\": %d}",
+                       i % n_st, n, t->root[i]));
+  }
+  return SN_OK;
+}
+
+sn_status sn_tree_json(const sn_tree *t, const char *const *phones, sn_str *out,
+                       sn_err *err) {
+  SN_TRY(sn_str_adds(out, "{\n  \"format\": 1,\n  \"roots\": [", err));
+  SN_TRY(json_roots(t, phones, out, err));
+  SN_TRY(sn_str_adds(out, "\n  ],\n  \"nodes\": [", err));
+  for (size_t i = 0; i < t->nodes.n; i++) {
+    const node *const x = &t->nodes.data[i];
+    SN_TRY(sn_str_addf(out, err, "%s\n    {", i > 0 ? "," : ""));
+    if (x->yes < 0) {
+      SN_TRY(sn_str_addf(out, err, "\"pdf\": %d}", x->pdf));
+      continue;
+    }
+    SN_TRY(json_question(t, &x->q, phones, out, err));
+    SN_TRY(sn_str_addf(out, err, ", \"yes\": %d, \"no\": %d}", x->yes, x->no));
+  }
+  return sn_str_adds(out, "\n  ]\n}\n", err);
+}

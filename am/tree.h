@@ -16,6 +16,7 @@
 #include <stdint.h>
 
 #include "base/status.h"
+#include "base/str.h"
 #ifdef __cplusplus
 extern "C" {
 #endif
@@ -64,6 +65,9 @@ int32_t sn_tree_n_pdfs(const sn_tree *t);
 /* The pdf of any context, seen or not. */
 int32_t sn_tree_pdf(const sn_tree *t, const sn_tree_ctx *c);
 const sn_tree_opts *sn_tree_opts_of(const sn_tree *t);
+/* Adds the tree as JSON (docs/train.md). phones: [n_phones] names. */
+SN_NODISCARD sn_status sn_tree_json(const sn_tree *t, const char *const *phones,
+                                    sn_str *out, sn_err *err);
 #ifdef __cplusplus
 }
 #endif

@@ -79,6 +79,8 @@ sn_status sni_plant(sni_trainer *t, int32_t max_leaves, sn_err *err) {
   sn_status s = tree_stats(t->corpus, &stats, err);
   if (s == SN_OK) s = sn_tree_build(&stats, &o, &tree, err);
   if (s == SN_OK) s = start_leaves(t, tree, &stats, err);
+  sn_str_reset(&t->tree);
+  if (s == SN_OK) s = sn_tree_json(tree, t->corpus->phones, &t->tree, err);
   if (s == SN_OK) s = sni_tied_tree(tree, &t->tied, &tied, err);
   if (s == SN_OK) {
     sni_tied_clear(&t->tied);

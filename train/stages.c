@@ -70,6 +70,21 @@ static sn_status write_json(const sni_trainer *t, const char *path,
   return s;
 }
 
+/* The trees, where the stage has them. */
+static sn_status write_tree(const sni_trainer *t, const char *exp,
+                            sn_err *err) {
+  char *path = NULL;
+  sn_writer *w = NULL;
+  if (t->tree.n == 0) return SN_OK;
+  SN_TRY(sni_stage_path(exp, t->stage, "tree.json", &path, err));
+  sn_status s = sn_writer_open(path, &w, err);
+  if (s == SN_OK) s = sn_write_bytes(w, t->tree.data, t->tree.n, err);
+  if (s == SN_OK) s = sn_writer_commit(w, err);
+  sn_writer_destroy(w);
+  sn_free(path);
+  return s;
+}
+
 /* By name, one warning each: they may be many. */
 static void warn_unseen(const sni_trainer *t) {
   for (int32_t p = 0; p < t->tied.n_phones; p++) {
@@ -121,6 +136,7 @@ sn_status sni_stage_write(sni_trainer *t, const char *exp, sn_err *err) {
   if (s == SN_OK) s = sni_stage_path(exp, t->stage, "train.json", &json, err);
   if (s == SN_OK) s = sn_dir_make(dir, err);
   if (s == SN_OK) s = write_json(t, json, err);
+  if (s == SN_OK) s = write_tree(t, exp, err);
   if (s == SN_OK) s = sn_am_write_parts(&parts, dir, err);
   sn_free(filler);
   sn_free(dir);
@@ -134,6 +150,7 @@ void sni_trainer_clear(sni_trainer *t) {
   sn_mixtures_clear(&t->mix);
   sn_free(t->occ);
   sn_str_clear(&t->json);
+  sn_str_clear(&t->tree);
   sn_pool_destroy(t->pool);
 }
 

@@ -99,6 +99,7 @@ typedef struct sni_trainer {
   sn_log *log;
   double *occ; /* [N] frames of each pdf at the last update */
   sn_str json; /* passes so far, for train.json */
+  sn_str tree; /* tree.json; empty: no trees */
   const char *stage;
 } sni_trainer;
 
