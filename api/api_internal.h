@@ -81,8 +81,9 @@ void sni_answer_clear(sni_answer *a);
 
 /* Whether recognizers with these settings make lattices. */
 bool sni_wants_lattice(const senone_model *m, const sn_settings *s);
-/* Whether these lattices serve confusion networks and nothing else. */
-bool sni_network_only(const senone_model *m, const sn_settings *s);
+/* Whether an answer is there without them too: they serve a second pass or
+ * confusion networks only. */
+bool sni_may_drop_lattice(const senone_model *m, const sn_settings *s);
 /* Whether they rescore them. */
 bool sni_wants_second(const senone_model *m, const sn_settings *s);
 /* Opens the models of the second pass where settings (as given to load) or

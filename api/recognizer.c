@@ -12,10 +12,11 @@
 /* Lattice beam where only adaptation looks at the lattice. */
 #define OBSERVE_BEAM 4.0f
 
-/* Lattices that are made for confusion networks alone are dropped behind this:
- * 3 minutes in one utterance at 10 ms a frame. Memory stays bounded for hours
- * of audio, and longer networks would be left out anyway (answer.c). */
-#define NETWORK_MAX_FRAMES 18000
+/* Lattices that are made for a second pass or confusion networks are dropped
+ * behind this: 3 minutes in one utterance at 10 ms a frame. Memory stays
+ * bounded for hours of audio, and longer networks would be left out anyway
+ * (answer.c). */
+#define LATTICE_MAX_FRAMES 18000
 
 struct senone_recognizer {
   const senone_model *model;
@@ -146,13 +147,13 @@ static sn_status check_usable(const senone_recognizer *r, sn_err *err) {
 /* Searches the frames that are ready, asking poll in between. */
 static sn_status search(senone_recognizer *r, sn_err *err) {
   const sni_callbacks *const cb = &r->model->callbacks;
-  const bool may_drop = sni_network_only(r->model, &r->settings);
+  const bool may_drop = sni_may_drop_lattice(r->model, &r->settings);
   while (sn_decoder_n_frames(r->decoder) <
          r->scorer->ops->n_frames_ready(r->scorer)) {
     SN_TRY(sn_decoder_advance_by(r->decoder, r->scorer, FRAMES_BETWEEN_POLLS,
                                  err));
     if (may_drop && r->wants_lattice &&
-        sn_decoder_n_frames(r->decoder) > NETWORK_MAX_FRAMES) {
+        sn_decoder_n_frames(r->decoder) > LATTICE_MAX_FRAMES) {
       sn_decoder_drop_lattice(r->decoder);
       r->wants_lattice = false;
     }
@@ -386,10 +387,13 @@ senone_status senone_recognizer_take_result(senone_recognizer *r,
       !r->wants_lattice && sni_wants_lattice(r->model, &r->settings);
   if (s == SN_OK && r->finished && (answer.network_left_out || was_dropped))
     sn_warn(r->model->log,
-            "%.0f s in one utterance are too long for confidences, "
+            "%.0f s in one utterance are too long for %sconfidences, "
             "alternatives and --mbr: the result has none; cut the recording, "
             "for example by segments of a data directory",
-            length_s(r));
+            length_s(r),
+            was_dropped && sni_wants_second(r->model, &r->settings)
+                ? "a second pass, "
+                : "");
   if (s == SN_OK)
     s = sni_result_create(r->model->graph, &answer, r->begin_s,
                           r->begin_s + length_s(r), out, &err);

@@ -138,9 +138,9 @@ bool sni_wants_lattice(const senone_model *m, const sn_settings *s) {
          s->confidence == SN_SETTINGS_CONFIDENCE_YES || sni_wants_second(m, s);
 }
 
-bool sni_network_only(const senone_model *m, const sn_settings *s) {
+bool sni_may_drop_lattice(const senone_model *m, const sn_settings *s) {
   return sni_wants_lattice(m, s) && !s->keep_lattice && !s->observe &&
-         s->nbest == 0 && !sni_wants_second(m, s);
+         s->nbest == 0;
 }
 
 sn_status sni_second_apply(const senone_model *m, const sn_lat_scales *k,
