@@ -1,0 +1,205 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
+# Trains on CMU AN4, all stages, with the flat unigram of the published results
+# and with a trigram of the training transcripts. LM weight and word penalty
+# are chosen on ten held-out training speakers by models of the other 64; the
+# models made are those of all 74. Installs, builds, takes the corpus from
+# SENONE_DATA/an4 or its public home (64 MB).
+# usage: egs/an4/run.sh [--score-test] [WORK_DIR]
+#   --score-test  decode and score the test set: once for each stage and LM,
+#                 at the setting chosen; those that RESULTS.md has are left
+# environment: SENONE_DATA    folder of corpora (default: ../shared/data)
+#              SENONE_SHARED  outputs of other programs (default: ../shared)
+#              AN4_URL        where the corpus is
+#              AN4_TRAIN      options of senone train
+#              AN4_STAGES     default: all there are
+set -euo pipefail
+top=$(cd "$(dirname "$0")/../.." && pwd)
+score_test=no
+while [ $# -gt 0 ]; do
+  case $1 in
+    -h | --help) sed -n '3,17s/^# //p' "$0"; exit 0 ;;
+    --score-test) score_test=yes ;;
+    -*) echo "run.sh: no option '$1'" >&2; exit 2 ;;
+    *) break ;;
+  esac
+  shift
+done
+work=$(realpath -m "${1:-$top/build/egs/an4}")
+corpora=$(realpath -m "${SENONE_DATA:-$top/../shared/data}")
+kaldi=$(realpath -m "${SENONE_SHARED:-$top/../shared}")/reference/an4-kaldi-hyp
+url=${AN4_URL:-http://www.speech.cs.cmu.edu/databases/an4/an4_sphere.tar.gz}
+read -ra options <<<"${AN4_TRAIN:-}"
+results=$top/egs/an4/RESULTS.md
+
+"$top/scripts/install-packages" build
+"$top/scripts/build" release senone
+senone=$top/build/release/bin/senone
+mkdir -p "$work"
+cd "$work"
+
+# ---- The corpus: train, test, etc ----
+if [ -e "$corpora/an4/train/wav.scp" ]; then
+  etc=$corpora/an4/etc
+  for part in train test; do
+    mkdir -p $part
+    awk -v d="$corpora/an4/" '{print $1, d $2}' "$corpora/an4/$part/wav.scp" >$part/wav.scp
+    cp "$corpora/an4/$part/text" "$corpora/an4/$part/utt2spk" $part/
+  done
+else
+  [ -e an4/etc/an4.dic ] || {
+    curl -fLo an4.tar.gz "$url"
+    tar xzf an4.tar.gz
+  }
+  etc=$work/an4/etc
+  for part in train test; do
+    rm -rf $part
+    "$senone" corpus import --quiet --from=sphinx --ending=sph --speaker-prefix \
+      --audio-dir=an4/wav --fileids=an4/etc/an4_$part.fileids \
+      an4/etc/an4_$part.transcription $part
+  done
+fi
+printf '%s\n' fejs flmm2 fsrb mcel mdmc mfaa mjhp mmdg mrcb mskh >dev.speakers
+rm -rf train64 dev
+"$senone" corpus split --quiet --list=dev.speakers train train64 dev
+printf 'OH\tO\n' >oh.map
+
+stages=${AN4_STAGES:-}
+[ -n "$stages" ] || for s in mono tri lda sat; do
+  "$senone" train $s --help >/dev/null 2>&1 && stages+="$s "
+done
+
+# ---- Training; a stage that is there, by the same program, stays ----
+stamp="$("$senone" --version) ${options[*]}"
+[ "$(cat made-by 2>/dev/null)" = "$stamp" ] && [ made-by -nt "$senone" ] || {
+  rm -rf exp64 exp74
+  echo "$stamp" >made-by
+}
+TIMEFORMAT='%U %S'
+for n in 64 74; do
+  data=train
+  [ $n = 74 ] || data=train64
+  cut -d' ' -f2- $data/text | "$senone" lm estimate --quiet tg$n.arpa
+  cp "$etc/an4.ug.lm" ug$n.arpa
+  mkdir -p exp$n
+  for s in $stages; do
+    [ -e exp$n/$s/model.ini ] && [ -e exp$n/$s.cpu ] && continue
+    echo "Training $s, $n speakers" >&2
+    { time "$senone" train $s "${options[@]}" $data "$etc/an4.dic" exp$n 2>exp$n/$s.log; } \
+      2>exp$n/$s.time || { cat exp$n/$s.log >&2; exit 1; }
+    awk '{print $1 + $2}' exp$n/$s.time >exp$n/$s.cpu
+  done
+done
+
+# ---- Decoding, by the speakers of utt2spk; sat in two passes ----
+# graph MODEL LM WEIGHT PENALTY: weight of the LM, cost of a word beside it
+graph() {
+  "$senone" graph build --quiet --model="$1" --lexicon="$etc/an4.dic" --lm="$2" \
+    --on-missing=drop --lm-scale="$3" \
+    --word-penalty="$(awk -v w="$3" -v p="$4" 'BEGIN {print 0 - w * p}')" -o graph.sng
+}
+# errors DATA WORDS: all, with O and OH the same, both with their parts
+errors() {
+  local m
+  for m in '' --map=oh.map; do
+    "$senone" score --quiet $m --draws=40 "$1/text" "$2" |
+      sed -n 's/^WER .*: \([0-9]*\) errors.*(\([0-9]*\) sub, \([0-9]*\) del, \([0-9]*\) ins)/\1 \4 \3 \2/p'
+  done | tr '\n' ' '
+}
+rm -f dev.rows
+declare -A weight penalty
+for s in $stages; do
+  for lm in ug tg; do
+    # The best of a grid over the lattices of one setting, then its neighbourhood
+    # decoded anew; the first of equals.
+    graph exp64/$s $lm"64.arpa" 12 0.5
+    "$senone" transcribe --quiet --model=exp64/$s --graph=graph.sng --lattice-beam=8 \
+      --lattice=dev.lat -o kaldi dev >/dev/null
+    best=
+    for w in 6 8 10 12 14 16 18 20 24; do
+      for p in -0.5 0 0.5 1 1.5; do
+        "$senone" lattice best --quiet --acoustic-scale="$(awk -v w=$w 'BEGIN {print 1 / w}')" \
+          --word-penalty="$(awk -v p=$p 'BEGIN {print p - 0.5}')" --output=text dev.lat >best.txt
+        read -r _ _ _ _ n _ <<<"$(errors dev best.txt)"
+        [ -n "$best" ] && [ "${best%% *}" -le "$n" ] || best="$n $w $p"
+      done
+    done
+    read -r _ w p <<<"$best"
+    weight[$s.$lm]=$w penalty[$s.$lm]=$p
+    graph exp64/$s $lm"64.arpa" "$w" "$p"
+    "$senone" transcribe --quiet --model=exp64/$s --graph=graph.sng -o kaldi dev >dev.$s.$lm
+    read -r n ins del sub n2 ins2 del2 sub2 <<<"$(errors dev dev.$s.$lm)"
+    echo "| $s | $lm | $w, $p | $n ($ins, $del, $sub) | $n2 ($ins2, $del2, $sub2) |" | tee -a dev.rows
+  done
+done
+
+# ---- The test set ----
+commit=$(git -C "$top" rev-parse --short HEAD 2>/dev/null || echo unknown)
+if [ -e "$results" ] && grep -q '^## Test set' "$results"; then
+  sed -n '/^## Test set/,$p' "$results" >test.rows
+else
+  cat >test.rows <<END
+## Test set
+
+Each scoring of the 130 test utterances (773 words) is a line here: \`run.sh --score-test\`. Interval and
+differences with O and OH the same; "minus Kaldi": word error rate of ours minus that of Kaldi's words for the same
+stage (tri: its tri1; lda: tri2b; sat: tri3b) and LM, in points, with the 95 % interval of the paired bootstrap (10,000 draws, seed 1)
+over utterances and over speakers.
+
+| date | commit | stage | LM | weight, penalty | errors (ins, del, sub) | O = OH | WER, O = OH | minus Kaldi, by utterances | by speakers |
+|---|---|---|---|---|---|---|---|---|---|
+END
+fi
+declare -A theirs=([mono]=mono [tri]=tri1 [lda]=tri2b [sat]=tri3b)
+score_test_of() { # STAGE LM
+  local id=$1.$2 n ins del sub n2 ins2 del2 sub2 rate by_utt=- by_spk=- other=$kaldi/${theirs[$1]}.$2.txt
+  graph exp74/$1 "$2"74.arpa "${weight[$id]}" "${penalty[$id]}"
+  "$senone" transcribe --quiet --model=exp74/$1 --graph=graph.sng -o kaldi test >test.$id
+  read -r n ins del sub n2 ins2 del2 sub2 <<<"$(errors test test.$id)"
+  rate=$("$senone" score --quiet --map=oh.map test/text test.$id | sed -n 's/^WER \([^:]*\):.*/\1/p')
+  if [ -e "$other" ]; then
+    "$senone" score --quiet --map=oh.map --utt2spk=test/utt2spk test/text test.$id "$other" >compare.$id
+    by_utt=$(sed -n 's/^WER of .*: \([-+0-9.]*\) points.*/\1/p' compare.$id)' '$(sed -n 's/^ *over utterances: \(\[[^]]*\]\).*/\1/p' compare.$id)
+    by_spk=$(sed -n 's/^ *over speakers: \(\[[^]]*\]\).*/\1/p' compare.$id)
+  fi
+  echo "| $(date -u +%F) | $commit | $1 | $2 | ${weight[$id]}, ${penalty[$id]} | $n ($ins, $del, $sub) | $n2 ($ins2, $del2, $sub2) | $rate | $by_utt | $by_spk |" | tee -a test.rows
+}
+[ $score_test = no ] || for s in $stages; do
+  for lm in ug tg; do
+    grep -q "^|[^|]*|[^|]*| $s | $lm |" test.rows || score_test_of $s $lm
+  done
+done
+
+{
+  echo "# AN4 from scratch"
+  echo
+  echo "Written by \`egs/an4/run.sh\` on $(date -u +%F), commit $commit${options[*]:+, AN4_TRAIN='${options[*]}'}."
+  echo "Means of features are those of each speaker; \`sat\` is decoded in two passes with fMLLR between."
+  echo "LMs: \`ug\`, the flat unigram of the published results without its words that have no pronunciation; \`tg\`, a"
+  echo "trigram of the training transcripts alone (\`senone lm estimate\`). Lexicon: \`an4.dic\`."
+  echo
+  echo "## Training, 74 speakers, 948 utterances"
+  echo
+  echo "CPU seconds, user and system, of each stage with its features:"
+  echo
+  echo "| stage | CPU s | pdfs | Gaussians | log-likelihood a frame |"
+  echo "|---|---|---|---|---|"
+  for s in $stages; do
+    echo "| $s | $(cat exp74/$s.cpu) | $(sed -n 's/.*"pdfs": \([0-9]*\).*/\1/p' exp74/$s/train.json) | $(sed -n 's/^ *"gaussians": \([0-9]*\),$/\1/p' exp74/$s/train.json) | $(sed -n 's/.*"logp_per_frame": \([-0-9.]*\).*/\1/p' exp74/$s/train.json | tail -1) |"
+  done
+  cat exp74/*.cpu | awk '{s += $1} END {printf "| all | %.2f | | | |\n", s}'
+  echo
+  echo "## Development: ten held-out speakers, 128 utterances, 762 words"
+  echo
+  echo "Models and trigram of the other 64 speakers. LM weight and the cost of a word beside it were chosen here, over"
+  echo "lattices: weights 6 to 24, costs -0.5 to 1.5; fewest errors with O and OH the same, the first of equals. The"
+  echo "errors are those of decoding at that setting: all (insertions, deletions, substitutions)."
+  echo
+  echo "| stage | LM | weight, penalty | errors | O = OH |"
+  echo "|---|---|---|---|---|"
+  cat dev.rows
+  echo
+  cat test.rows
+} >RESULTS.md
+cp RESULTS.md "$results"
+cat RESULTS.md
