@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "score/report.h"
 #include "train/train_internal.h"
 
 /* ---- Words ---- */
@@ -12,8 +13,8 @@ static sn_status leave_out(sni_corpus *c, const sn_utt *u, const char *why,
                            sn_span word, sn_log *log, sn_err *err) {
   c->n_left_out++;
   sn_warn(log, "%s is left out: %s%.*s", u->id, why, (int)word.n, word.p);
-  return sn_str_addf(&c->left_out, err, "%s\"%s\"",
-                     c->left_out.n > 0 ? ", " : "", u->id);
+  if (c->left_out.n > 0) SN_TRY(sn_str_adds(&c->left_out, ", ", err));
+  return sn_report_json_string(u->id, &c->left_out, err);
 }
 
 static sn_status add_utt(sni_corpus *c, const sn_utt *from, sn_log *log,

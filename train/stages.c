@@ -5,6 +5,7 @@
 
 #include "base/io.h"
 #include "base/mem.h"
+#include "score/report.h"
 #include "train/train_internal.h"
 
 size_t sni_target_at(size_t from, size_t to, int n, int n_passes) {
@@ -43,8 +44,8 @@ static sn_status write_json(const sni_trainer *t, const char *path,
                             sn_err *err) {
   const sni_corpus *const c = t->corpus;
   sn_writer *w = NULL;
+  sn_str failed = {0};
   int64_t frames = 0;
-  bool any = false;
   for (size_t i = 0; i < c->n; i++) frames += (int64_t)c->utts[i].feats.rows;
   SN_TRY(sn_writer_open(path, &w, err));
   sn_status s = sn_writef(
@@ -56,9 +57,11 @@ static sn_status write_json(const sni_trainer *t, const char *path,
       sn_mixtures_n_gauss(&t->mix), sn_str_get(&c->left_out));
   for (size_t i = 0; s == SN_OK && i < c->n; i++) {
     if (!c->utts[i].failed) continue;
-    s = sn_writef(w, err, "%s\"%s\"", any ? ", " : "", c->utts[i].id);
-    any = true;
+    if (failed.n > 0) s = sn_str_adds(&failed, ", ", err);
+    if (s == SN_OK) s = sn_report_json_string(c->utts[i].id, &failed, err);
   }
+  if (s == SN_OK) s = sn_write_bytes(w, failed.data, failed.n, err);
+  sn_str_clear(&failed);
   if (s == SN_OK) s = sn_writef(w, err, "],\n  \"occupancy\": [");
   for (int32_t i = 0; s == SN_OK && i < t->tied.n_pdfs; i++)
     s = sn_writef(w, err, "%s%.0f", i > 0 ? ", " : "", t->occ[i]);

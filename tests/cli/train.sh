@@ -62,6 +62,12 @@ cmp e1/lda/final.mat e2/lda/final.mat || fail 'the transform depends on the numb
 [ "$(head -2 e1/lda/final.mat | tail -1 | wc -w)" = 91 ] || fail 'final.mat'
 run 0 "$senone" train mono "${few[@]}" --verbose good lex e1
 says 'is there already'
+# An id is any word: train.json quotes it.
+mkdir quoted
+sed 's/^u00 .*/u"0 ZZ/' good/text >quoted/text
+sed 's/^u00/u"0/' good/wav.scp >quoted/wav.scp
+run 0 "$senone" train mono "${few[@]}" quoted lex e4
+python3 -c 'import json; assert json.load(open("e4/mono/train.json"))["left_out"] == ["u\"0"]' || fail 'an id with a quote'
 
 # What was trained hears the words. One recording at a time has no speaker's
 # mean: its own does.
