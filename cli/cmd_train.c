@@ -105,7 +105,7 @@ const sn_command sn_cmd_train_sat = {
 
 const sn_command sn_cmd_train_all = {
     .name = "train all",
-    .summary = "train all stages: monophones, triphones, LDA",
+    .summary = "train all stages: monophones, triphones, LDA+MLLT, SAT",
     .description =
         "senone train mono, then senone train tri, then senone train lda, then "
         "senone train sat.",

@@ -18,6 +18,7 @@
 #include "am/tree.h"
 #include "base/mem.h"
 #include "base/rng.h"
+#include "tests/am/am_support.h"
 
 enum { N = 3, D = 13, T = 37 };
 
@@ -125,7 +126,7 @@ static void test_update_and_splitting(void **state) {
 
 static void test_a_model_directory_scores_alike(void **state) {
   (void)state;
-  char dir[] = "/tmp/senone-mix-XXXXXX", path[64];
+  char dir[64], path[128];
   static const char *const phones[] = {"SIL"};
   static const uint8_t filler[] = {1};
   static const int32_t zero[] = {0}, pdfs[] = {0, 1, 2};
@@ -137,7 +138,7 @@ static void test_a_model_directory_scores_alike(void **state) {
   sn_feat_config *feat = NULL;
   sn_err err = {0};
   make(&m, &x);
-  assert_non_null(mkdtemp(dir));
+  make_dir(dir, sizeof dir);
   assert_int_equal(sn_feat_config_create(SN_FEAT_KALDI, &feat, NULL), SN_OK);
   const sn_am_parts p = {"test", phones, filler, 1,    0,     3,    1,
                          1,      zero,   zero,   pdfs, tmats, NULL, &m,
