@@ -153,6 +153,9 @@ static sn_status map_labels(const sni_lat_archive *a, sn_lat *lat,
 
 sn_status sni_lat_archive_next(sni_lat_archive *a, const char **key,
                                sn_lat *lat, sn_err *err) {
+  if (a->n_utts == 0)
+    return sn_fail(err, SN_EFORMAT, "%s: no lattice in it: it is empty",
+                   a->name);
   if (a->next >= a->n_utts) return SN_OK;
   const lat_index x = a->index[a->next++];
   if (x.key >= a->n_keys)

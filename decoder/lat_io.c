@@ -91,7 +91,7 @@ struct sn_lat_reader {
   sni_lat_archive *own;
   sn_arr_str files; /* SLF; owned */
   bool from_folder;
-  size_t next;
+  size_t next;         /* lattice */
   sn_lat_words *words; /* borrowed */
   double frame_s;
 };
@@ -248,7 +248,11 @@ static sn_status next_kaldi(sn_lat_reader *r, const char **key, sn_lat *lat,
   bool more = false;
   int c = 0;
   SN_TRY(read_key(r, &more, err));
+  if (!more && r->next == 0)
+    return sn_fail(err, SN_EFORMAT, "%s: no lattice in it: it is empty",
+                   sn_reader_name(r->in));
   if (!more) return SN_OK;
+  r->next++;
   SN_TRY(sn_read_peek(r->in, &c, err));
   if (c == ' ' || c == '\t') {
     char blank;

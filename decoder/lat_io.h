@@ -45,7 +45,8 @@ SN_NODISCARD sn_status sn_lat_reader_set_words(sn_lat_reader *r,
 void sn_lat_reader_set_frame_s(sn_lat_reader *r, double frame_s);
 
 /* The next utterance: its key (borrowed until the next call) and lattice
- * (owned by the caller). *key == NULL at the end. Errors name the utterance. */
+ * (owned by the caller). *key == NULL at the end. Errors name the utterance.
+ * SN_EFORMAT, too: not one lattice in it. */
 SN_NODISCARD sn_status sn_lat_next(sn_lat_reader *r, const char **key,
                                    sn_lat *lat, sn_err *err);
 

@@ -293,6 +293,10 @@ sn_status sn_lat_read_kaldi_text(sn_reader *r, sn_lat *out, sn_err *err) {
     s = parse_line(r, line, &w, &x, &start, err);
     n_lines++;
   }
+  if (s == SN_OK && !more)
+    s = sn_reader_fail(r, err,
+                       "the file ends within a lattice: no empty line stands "
+                       "behind its last one; is it cut short?");
   /* States are numbered densely: a number far above the count of lines is
    * damage, and would be memory. */
   if (s == SN_OK && x.n_states > 2 * n_lines + 1)

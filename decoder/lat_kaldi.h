@@ -19,11 +19,12 @@ extern "C" {
  * and offset; a cycle is refused. */
 SN_NODISCARD sn_status sn_lat_read_kaldi_binary(sn_reader *r, sn_lat *out,
                                                 sn_err *err);
-/* Reads the lines of a text lattice up to the empty line behind it (or the
- * end). Arcs: "from to word graph,acoustic,a_b_c" (the weight may be missing:
- * 0,0,) and "from to label word graph,acoustic" (state level); final states:
- * "state" or "state graph,acoustic,a_b". The first line's first state is the
- * start. Words are numbers. SN_EFORMAT: NAME:LINE. */
+/* Reads the lines of a text lattice up to the empty line behind it (a
+ * file that ends before it is cut short: SN_EFORMAT). Arcs: "from to word
+ * graph,acoustic,a_b_c" (the weight may be missing: 0,0,) and "from to label
+ * word graph,acoustic" (state level); final states: "state" or "state
+ * graph,acoustic,a_b". The first line's first state is the start. Words are
+ * numbers. SN_EFORMAT: NAME:LINE. */
 SN_NODISCARD sn_status sn_lat_read_kaldi_text(sn_reader *r, sn_lat *out,
                                               sn_err *err);
 SN_NODISCARD sn_status sn_lat_write_kaldi_binary(sn_writer *w, const sn_lat *l,

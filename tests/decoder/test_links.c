@@ -576,8 +576,7 @@ static void test_a_dropped_lattice_changes_nothing_else(void **state) {
       assert_int_equal(hyp.words[i].word, whole.words[i].word);
     assert_true(hyp.graph_cost == whole.graph_cost);
     assert_true(hyp.acoustic_cost == whole.acoustic_cost);
-    const sn_status s =
-        sn_decoder_lattice(d, true, NULL, NULL, &lat, NULL, NULL);
+    const sn_status s = sn_decoder_raw_lattice(d, true, NULL, &lat, NULL);
     assert_int_equal(s, round == 0 ? SN_EARG : SN_OK);
     assert_int_equal(lat.n_states > 0, round != 0);
     sn_lat_clear(&lat);
