@@ -3,11 +3,13 @@
 #include <string.h>
 
 #include "cli/cmd_lm_count.h"
+#include "lm/classes.h"
 #include "lm/estimate.h"
 #include "lm/ngram.h"
 
 typedef struct estimate_opts {
   int32_t format;
+  const char *classes, *classes_out;
 } estimate_opts;
 
 static const sn_opt estimate_table[] = {
@@ -15,6 +17,14 @@ static const sn_opt estimate_table[] = {
      "auto|arpa|binary", "",
      "of OUT; auto: by the name: .arpa, .lm, .gz and - are ARPA, all others "
      "binary"},
+    {"classes", SN_OPT_STRING, offsetof(estimate_opts, classes), 0, 0, 0, "",
+     "",
+     "make a model over these classes of words: word and class with a TAB "
+     "between them, and perhaps a probability"},
+    {"classes-out", SN_OPT_STRING, offsetof(estimate_opts, classes_out), 0, 0,
+     0, "", "",
+     "write the classes with the words' shares of the texts; needed when "
+     "--classes has no probabilities"},
     SN_OPT_END};
 
 static bool is_arpa(int32_t format, const char *path) {
@@ -67,11 +77,41 @@ static sn_status estimate(sn_cli *cli, sn_counts *c) {
   return SN_OK;
 }
 
+/* Words of classes that the texts lack are counted. */
+static sn_status save_classes(sn_cli *cli, sn_classes *c, const char *path) {
+  int64_t n_unseen = 0;
+  for (size_t w = 0; w < c->count.n; w++) n_unseen += c->count.data[w] == 0;
+  if (n_unseen > 0)
+    sn_warn(cli->log, "%lld of %zu words of the classes are not in the texts",
+            (long long)n_unseen, c->count.n);
+  if (path[0] == '\0') return SN_OK;
+  sn_classes_estimate(c);
+  return sn_classes_save(c, path, &cli->err);
+}
+
 static int run_estimate(sn_cli *cli) {
+  const estimate_opts *const o = cli->opts[0];
+  sn_count_opts *const count = cli->opts[2];
   sn_counts *c = NULL;
-  sn_status s = sn_cli_count_inputs(cli, cli->opts[2], cli->opts[3], &c);
+  sn_classes classes = {0};
+  sn_status s = SN_OK;
+  if (o->classes[0] == '\0' && o->classes_out[0] != '\0')
+    return sn_cli_usage(cli, "--classes-out without --classes");
+  if (o->classes[0] != '\0') {
+    s = sn_classes_load(o->classes, &classes, &cli->err);
+    count->classes = &classes;
+    if (s == SN_OK && !classes.has_probs && o->classes_out[0] == '\0')
+      s = sn_fail(&cli->err, SN_EARG,
+                  "%s has no probabilities: name a file for them with "
+                  "--classes-out",
+                  o->classes);
+  }
+  if (s == SN_OK) s = sn_cli_count_inputs(cli, count, cli->opts[3], &c);
+  if (s == SN_OK && o->classes[0] != '\0')
+    s = save_classes(cli, &classes, o->classes_out);
   if (s == SN_OK) s = estimate(cli, c);
   sn_counts_destroy(c);
+  sn_classes_clear(&classes);
   return s == SN_OK ? sn_cli_finish(cli, SN_EXIT_OK) : sn_cli_fail(cli);
 }
 

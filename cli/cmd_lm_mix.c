@@ -78,6 +78,11 @@ static int run_mix(sn_cli *cli) {
   for (size_t i = 0; i < n && s == SN_OK; i++) {
     w[i] = 1.0 / (double)n;
     s = sn_ngram_load(cli->args[i], cli->log, &lm[i], &cli->err);
+    if (s == SN_OK && sn_ngram_find(lm[i], "<class-1>") >= 0)
+      s = sn_fail(&cli->err, SN_EMISMATCH,
+                  "%s is a model over classes of words: make it one of words "
+                  "first, with senone lm expand",
+                  cli->args[i]);
   }
   if (s == SN_OK && o->weights[0] != '\0')
     s = parse_weights(cli, o->weights, w, n);

@@ -2,6 +2,7 @@
 /* senone lm ppl. */
 #include "base/io.h"
 #include "cli/cli.h"
+#include "lm/classes.h"
 #include "lm/ngram.h"
 #include "lm/perplexity.h"
 
@@ -10,6 +11,7 @@
 typedef struct ppl_opts {
   bool debug;
   double n_oov;
+  const char *classes;
 } ppl_opts;
 
 static const sn_opt ppl_table[] = {
@@ -17,6 +19,8 @@ static const sn_opt ppl_table[] = {
      "one line a word: sentence, word, order of the n-gram found, log10 p"},
     {"oov-list", SN_OPT_DOUBLE, offsetof(ppl_opts, n_oov), 100, 0, 1e9, NULL,
      "words", "name at most that many unknown words"},
+    {"classes", SN_OPT_STRING, offsetof(ppl_opts, classes), 0, 0, 0, "", "",
+     "LM is a model over these classes: word, class, probability with TABs"},
     SN_OPT_END};
 
 static void print_word(void *user, const sn_ppl_word *w) {
@@ -68,15 +72,23 @@ static sn_status add_texts(sn_cli *cli, sn_ppl *p) {
 }
 
 static int run_ppl(sn_cli *cli) {
+  const ppl_opts *const o = cli->opts[0];
   sn_ngram *lm = NULL;
   sn_ppl *p = NULL;
+  sn_classes classes = {0};
   sn_status s = sn_ngram_load(cli->args[0], cli->log, &lm, &cli->err);
+  if (s == SN_OK && o->classes[0] != '\0') {
+    sn_ppl_opts *const how = cli->opts[1];
+    s = sn_classes_load(o->classes, &classes, &cli->err);
+    how->classes = &classes;
+  }
   if (s == SN_OK) s = sn_ppl_create(lm, cli->opts[1], &p, &cli->err);
   if (s == SN_OK) s = add_texts(cli, p);
   if (s == SN_OK && sn_ppl_get_sums(p)->n_sentences == 0)
     sn_warn(cli->log, "the text has no sentences");
   if (s == SN_OK) print_result(cli, lm, p);
   sn_ppl_destroy(p);
+  sn_classes_clear(&classes);
   sn_ngram_destroy(lm);
   return s == SN_OK ? sn_cli_finish(cli, SN_EXIT_OK) : sn_cli_fail(cli);
 }

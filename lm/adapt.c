@@ -71,7 +71,7 @@ static sn_status deal_out(adapter *a, sn_reader *r, sn_err *err) {
 /* A model of all folds but `without` (-1: all). */
 static sn_status estimate(const adapter *a, int32_t without, sn_ngram **out,
                           sn_err *err) {
-  sn_count_opts count;
+  sn_count_opts count = {0};
   sn_estimate_opts how;
   sn_counts *c = NULL;
   sn_text_source *t = NULL;

@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "lm/classes.h"
 #include "lm/count_internal.h"
 
 #define FIRST_SLOTS 4096u
@@ -40,6 +41,17 @@ static sn_status add_word(sn_counts *c, const char *s, size_t n, int32_t *id,
   return SN_OK;
 }
 
+int32_t sni_counts_member(const sn_counts *c, sn_span *word) {
+  const sn_classes *const classes = c->opts.classes;
+  if (classes == NULL) return -1;
+  const int32_t member = sn_symtab_find(classes->words, word->p, word->n);
+  if (member >= 0)
+    *word = sn_span_of(
+        sn_symtab_get(classes->names, classes->class_of.data[member]));
+  return member;
+}
+
+/* Words of classes are none of their own. */
 static sn_status read_vocab(sn_counts *c, sn_reader *r, sn_err *err) {
   sn_str names = {0};
   int64_t n_twice = 0;
@@ -53,7 +65,8 @@ static sn_status read_vocab(sn_counts *c, sn_reader *r, sn_err *err) {
     if (!sn_utf8_valid(line.p, line.n, &bad) ||
         memchr(line.p, '\0', line.n) != NULL)
       SN_TRY_GOTO(s, sn_reader_fail(r, err, "the line is not UTF-8 text"));
-    if (!sn_next_field(&line, &word)) continue;
+    if (!sn_next_field(&line, &word) || sni_counts_member(c, &word) >= 0)
+      continue;
     const int32_t before = sn_symtab_n(c->words);
     int32_t id;
     SN_TRY_GOTO(s, add_word(c, word.p, word.n, &id, err));
@@ -80,6 +93,11 @@ static sn_status load_vocab(sn_counts *c, sn_err *err) {
   for (size_t i = 0; i < 3; i++)
     SN_TRY(add_word(c, special[i], strlen(special[i]), &id, err));
   if (c->opts.vocab == NULL || c->opts.vocab[0] == '\0') return SN_OK;
+  const sn_classes *const classes = c->opts.classes;
+  for (int32_t k = 0; classes != NULL && k < sn_symtab_n(classes->names); k++) {
+    const char *const name = sn_symtab_get(classes->names, k);
+    SN_TRY(add_word(c, name, strlen(name), &id, err));
+  }
   sn_reader *r = NULL;
   SN_TRY(sn_reader_open(c->opts.vocab, &r, err));
   const sn_status s = read_vocab(c, r, err);
@@ -201,6 +219,8 @@ sn_status sni_counts_add(sn_counts *c, const uint32_t *words, int64_t count,
 
 static sn_status push_id(sn_counts *c, sn_span word, sn_err *err) {
   int32_t id;
+  const int32_t member = sni_counts_member(c, &word);
+  if (member >= 0) c->opts.classes->count.data[member]++;
   if (c->is_closed) {
     id = sn_symtab_find(c->words, word.p, word.n);
     if (id < 0) {

@@ -30,9 +30,13 @@ extern "C" {
 
 typedef struct sn_count_opts {
   int32_t order;
-  double memory_mb;  /* for n-grams and words together */
-  const char *temp;  /* folder of temporary files */
-  const char *vocab; /* path, or "" */
+  double memory_mb;           /* for n-grams and words together */
+  const char *temp;           /* folder of temporary files */
+  const char *vocab;          /* path, or "" */
+  struct sn_classes *classes; /* or NULL, lm/classes.h: names of classes are
+                                 counted for their words, and these in
+                                 classes->count; in `vocab` or not; borrowed. No
+                                 option sets it: start from zeroed options */
 } sn_count_opts;
 extern const sn_opt sn_count_opt_table[];
 

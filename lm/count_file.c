@@ -6,6 +6,7 @@
 #include <sys/stat.h>
 
 #include "base/mem.h"
+#include "lm/classes.h"
 #include "lm/count_internal.h"
 
 #define N_INFO 4u /* order, words, sentences, words of the text */
@@ -66,7 +67,8 @@ typedef struct count_file {
   unsigned flags; /* of sn_box_section */
   int32_t order, n_words;
   sn_count_totals totals;
-  uint32_t *map; /* [n_words] ids there -> ids here */
+  uint32_t *map;   /* [n_words] ids there -> ids here */
+  int32_t *member; /* [n_words] of the classes, or -1 */
   const uint32_t *ngrams;
   size_t n_ngrams;
 } count_file;
@@ -105,7 +107,8 @@ static sn_status map_words(sn_counts *c, count_file *f, sn_err *err) {
     return sn_fail(err, SN_EFORMAT, "%s: section 'words' is too short for %d",
                    f->name, f->n_words);
   f->map = sn_calloc((size_t)f->n_words, sizeof *f->map);
-  if (f->map == NULL) return sn_fail_nomem(err, "words");
+  f->member = sn_calloc((size_t)f->n_words, sizeof *f->member);
+  if (f->map == NULL || f->member == NULL) return sn_fail_nomem(err, "words");
   for (int32_t i = 0; i < f->n_words; i++) {
     const char *const end = memchr(p, '\0', n);
     const size_t length = end != NULL ? (size_t)(end - p) : n;
@@ -117,11 +120,14 @@ static sn_status map_words(sn_counts *c, count_file *f, sn_err *err) {
                      "%s: word %d is '%.*s'; 0 to 2 are <unk>, <s>, </s>, and "
                      "no others",
                      f->name, i, (int)(length < 40 ? length : 40), p);
+    sn_span word = {p, length};
+    f->member[i] = sni_counts_member(c, &word);
+    if (f->member[i] >= 0) id = sn_symtab_find(c->words, word.p, word.n);
     if (id < 0 && c->is_closed)
       id = (int32_t)SNI_UNK;
     else if (id < 0)
-      SN_TRY(sn_symtab_add(c->words, p, length, &id, err));
-    if (sn_symtab_n(c->words) == id + 1) c->vocab_bytes += (int64_t)length + 64;
+      SN_TRY(sn_symtab_add(c->words, word.p, word.n, &id, err));
+    if (sn_symtab_n(c->words) == id + 1) c->vocab_bytes += (int64_t)word.n + 64;
     f->map[i] = (uint32_t)id;
     p = end + 1;
     n -= length + 1;
@@ -169,6 +175,8 @@ static sn_status add_ngrams(sn_counts *c, const count_file *f, sn_err *err) {
         r[f->order - 1] != SNI_UNK)
       c->n_outside += count;
     SN_TRY(sni_counts_add(c, words, count, err));
+    const int32_t member = f->member[r[f->order - 1]];
+    if (member >= 0) c->opts.classes->count.data[member] += count;
     if ((i & 0xffff) != 0) continue;
     sn_log_progress(c->log, "reading", "n-grams", (int64_t)i,
                     (int64_t)f->n_ngrams, false);
@@ -206,6 +214,7 @@ static sn_status add_and_close(sn_counts *c, count_file *f, sn_err *err) {
   const sn_status s = add_box(c, f, err);
   sn_box_destroy(f->box);
   sn_free(f->map);
+  sn_free(f->member);
   return s;
 }
 

@@ -133,6 +133,9 @@ struct sn_counts {
 SN_NODISCARD sn_status sni_counts_add(sn_counts *c, const uint32_t *words,
                                       int64_t count, sn_err *err);
 /* No more is added; the sorter delivers the n-grams by suffix. */
+/* Where opts.classes has the word, *word becomes its class's name and its
+ * number there is returned; else -1. */
+int32_t sni_counts_member(const sn_counts *c, sn_span *word);
 SN_NODISCARD sn_status sni_counts_finish(sn_counts *c, sn_err *err);
 #ifdef __cplusplus
 }

@@ -61,7 +61,7 @@ static void scale_words(sn_ngram *lm) {
     if (w != lm->bos) writable(lm->level[1].logp)[w] -= (float)log(sum);
 }
 
-static void normalise(sn_ngram *lm) {
+void sni_ngram_normalise(sn_ngram *lm) {
   scale_words(lm);
   for (int32_t k = 1; k < lm->order; k++)
     for (int64_t i = 0; i < lm->level[k].n; i++) {
@@ -197,7 +197,7 @@ static sn_status mix_all(mixer *m, sn_symtab *all, sn_log *log, sn_ngram **out,
     SN_TRY(sni_builder_end_level(&m->b, err));
   }
   SN_TRY(sni_builder_take(&m->b, out, err));
-  normalise(*out);
+  sni_ngram_normalise(*out);
   return SN_OK;
 }
 
@@ -410,7 +410,7 @@ sn_status sn_ngram_adapt_marginals(const sn_ngram *lm, const int64_t *counts,
       const sn_ngram_state h = {k, i};
       adapt_children(copy, h, log_a);
     }
-  normalise(copy);
+  sni_ngram_normalise(copy);
   sn_free(log_a);
   *out = copy;
   return SN_OK;

@@ -168,6 +168,10 @@ SN_NODISCARD sn_status sni_builder_take(sni_builder *b, sn_ngram **out,
 /* Gives the model a heap block to free with it. */
 void sni_ngram_own(sn_ngram *lm, void *block);
 
+/* Scales the words' probabilities to sum to one and computes all back-off
+ * weights anew; the model is in memory (mix.c). */
+void sni_ngram_normalise(sn_ngram *lm);
+
 /* ---- Readers ---- */
 SN_NODISCARD sn_status sni_arpa_read(sn_reader *r, sn_log *log, sn_ngram **out,
                                      sn_err *err);

@@ -11,6 +11,7 @@
 
 #include "base/arr.h"
 #include "base/mem.h"
+#include "lm/classes.h"
 
 const sn_opt sn_ppl_opt_table[] = {
     {"ids", SN_OPT_BOOL, offsetof(sn_ppl_opts, ids), 0, 0, 1, NULL, "",
@@ -132,6 +133,18 @@ static int by_count(const void *a, const void *b) {
   return by_id(a, b);
 }
 
+/* Id of a word, or of its class with ln P(word | class). */
+static int32_t find_word(const sn_ppl *p, const char *word, double *in_class) {
+  const sn_classes *const c = p->opts.classes;
+  const int32_t member = c != NULL ? sn_symtab_finds(c->words, word) : -1;
+  *in_class = 0.0;
+  if (member < 0) return sn_ngram_find(p->lm, word);
+  const int32_t id =
+      sn_ngram_find(p->lm, sn_symtab_get(c->names, c->class_of.data[member]));
+  if (id >= 0) *in_class = log(c->prob.data[member]);
+  return id;
+}
+
 sn_status sn_ppl_add(sn_ppl *p, const char *line, size_t n, sn_ppl_fn *fn,
                      void *user, sn_err *err) {
   if (p->is_sorted) {
@@ -146,8 +159,9 @@ sn_status sn_ppl_add(sn_ppl *p, const char *line, size_t n, sn_ppl_fn *fn,
   for (size_t i = 0; i < p->starts.n; i++) {
     w.position = (int32_t)i;
     w.text = p->words.data + p->starts.data[i];
-    w.id = sn_ngram_find(p->lm, w.text);
-    w.logp = sn_ngram_score(p->lm, at, w.id, &at, &w.matched);
+    double in_class;
+    w.id = find_word(p, w.text, &in_class);
+    w.logp = sn_ngram_score(p->lm, at, w.id, &at, &w.matched) + in_class;
     if (w.id >= 0) {
       p->sums.n_words++;
       p->sums.words_logp += w.logp;

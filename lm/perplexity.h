@@ -23,6 +23,8 @@ typedef enum sn_ppl_fold {
 typedef struct sn_ppl_opts {
   bool ids;     /* each line begins with an utterance id, which is skipped */
   int32_t fold; /* sn_ppl_fold of words before they are looked up */
+  const struct sn_classes *classes; /* or NULL, lm/classes.h: the model is one
+                                       over classes; borrowed */
 } sn_ppl_opts;
 extern const sn_opt sn_ppl_opt_table[];
 

@@ -40,7 +40,7 @@ static void use_text(const sn_count_opts *o, const uint8_t *data, size_t size,
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
-  const sn_count_opts o = {3, 1.0, "/tmp", ""};
+  const sn_count_opts o = {3, 1.0, "/tmp", "", NULL};
   void *const aligned = sn_calloc_aligned(size + 1, 1);
   if (aligned == NULL) return 0;
   if (size > 0) memcpy(aligned, data, size);

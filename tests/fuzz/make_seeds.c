@@ -134,7 +134,7 @@ static void lexicon_seed(const char *dir) {
 
 static void count_seeds(const char *dir) {
   static const char text[] = "a b c\nb c\na b d a\n";
-  const sn_count_opts opts = {3, 1.0, "/tmp", ""};
+  const sn_count_opts opts = {3, 1.0, "/tmp", "", NULL};
   sn_counts *c = NULL;
   sn_reader *r = NULL;
   sn_text_source *t = NULL;

@@ -330,7 +330,7 @@ static void check_estimated(int32_t order, int32_t method, double threshold) {
   sn_text_source *t = NULL;
   sn_reader *r = NULL;
   sn_ngram *lm = NULL, *pruned = NULL;
-  sn_count_opts count;
+  sn_count_opts count = {0};
   sn_estimate_opts how;
   fixture f;
   write_text(&train, 1, 1500);

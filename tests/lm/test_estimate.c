@@ -18,7 +18,7 @@
 static const sn_estimate_opts mkn = {SN_ESTIMATE_MKN, ""};
 
 static sn_count_opts count_opts(int32_t order, double memory_mb) {
-  const sn_count_opts o = {order, memory_mb, "/tmp", ""};
+  const sn_count_opts o = {order, memory_mb, "/tmp", "", NULL};
   return o;
 }
 
