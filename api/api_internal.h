@@ -14,6 +14,7 @@
 #include "decoder/lat_rescore.h"
 #include "frontend/feat.h"
 #include "graphs/graph.h"
+#include "score/confidence.h"
 #ifdef __cplusplus
 extern "C" {
 #endif
@@ -52,6 +53,8 @@ struct senone_model {
   sn_settings settings; /* strings NULL */
   sn_decoder_opts decode;
   sni_second second;
+  sn_conf_model confidence; /* of posteriors */
+  bool has_confidence;
   int32_t *ali_of; /* [2 x labels of the graph], itself */
   sni_adapt adapt;
 };
@@ -101,6 +104,11 @@ SN_NODISCARD sn_status sni_second_apply(const senone_model *m,
 SN_NODISCARD sn_status sni_answer_make(const sn_settings *set, sn_decoder *d,
                                        const sn_lat *lat, bool rescored,
                                        sni_answer *out, sn_err *err);
+/* The answer's confidences as the model calibrates them, where it does and
+ * settings do not ask for plain posteriors. */
+SN_NODISCARD sn_status sni_answer_calibrate(const senone_model *m,
+                                            const sn_settings *set,
+                                            sni_answer *a, sn_err *err);
 /* A public lattice: a copy of lat, with labels of the graph as alignments. */
 SN_NODISCARD sn_status sni_lattice_create(const senone_model *m,
                                           const sn_decoder *d,

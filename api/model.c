@@ -209,6 +209,8 @@ static sn_status load(senone_model *m, const char *name, const sn_settings *set,
     if (m->name == NULL) s = sn_fail_nomem(err, "model");
   }
   if (s == SN_OK) s = read_decode(m, ini, set, err);
+  if (s == SN_OK)
+    s = sn_conf_from_ini(ini, &m->confidence, &m->has_confidence, err);
   if (s == SN_OK) s = sn_am_load(m->dir, m->log, &m->am, err);
   if (s == SN_OK)
     s = sn_feat_create(sn_am_feat(m->am), SN_FEAT_FULL, &m->feat, err);

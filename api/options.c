@@ -58,8 +58,9 @@ const sn_opt sn_settings_table[] = {
     {"mbr", SN_OPT_BOOL, AT(mbr), 0, 0, 1, NULL, "",
      "answer with the words of least expected error instead of the best path"},
     {"confidence", SN_OPT_ENUM, AT(confidence), SN_SETTINGS_CONFIDENCE_AUTO, 0,
-     2, "auto|no|yes", "",
-     "probability that a word is right; auto: where a lattice is made anyway"},
+     3, "auto|no|yes|posterior", "",
+     "probability that a word is right; auto: where a lattice is made anyway; "
+     "posterior: what the lattice says, without the model's calibration"},
     {"alternatives", SN_OPT_INT, AT(alternatives), 0, 0, 1000, NULL, "words",
      "other words that may have been said in a word's place, at most"},
     {"nbest", SN_OPT_INT, AT(nbest), 0, 0, 100000, NULL, "sentences",

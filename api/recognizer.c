@@ -383,6 +383,8 @@ senone_status senone_recognizer_take_result(senone_recognizer *r,
                                       r->wants_lattice ? &r->lat : NULL,
                                       r->rescored, &answer, &err)
                     : partial_answer(r, &answer, &err);
+  if (s == SN_OK)
+    s = sni_answer_calibrate(r->model, &r->settings, &answer, &err);
   const bool was_dropped =
       !r->wants_lattice && sni_wants_lattice(r->model, &r->settings);
   if (s == SN_OK && r->finished && (answer.network_left_out || was_dropped))

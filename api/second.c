@@ -135,7 +135,7 @@ bool sni_wants_second(const senone_model *m, const sn_settings *s) {
 
 bool sni_wants_lattice(const senone_model *m, const sn_settings *s) {
   return s->keep_lattice || s->mbr || s->alternatives > 0 || s->nbest > 0 ||
-         s->confidence == SN_SETTINGS_CONFIDENCE_YES || sni_wants_second(m, s);
+         s->confidence >= SN_SETTINGS_CONFIDENCE_YES || sni_wants_second(m, s);
 }
 
 bool sni_may_drop_lattice(const senone_model *m, const sn_settings *s) {

@@ -20,7 +20,8 @@ typedef enum sn_settings_cmn {
 typedef enum sn_settings_confidence {
   SN_SETTINGS_CONFIDENCE_AUTO, /* where there is a lattice anyway */
   SN_SETTINGS_CONFIDENCE_NO,
-  SN_SETTINGS_CONFIDENCE_YES
+  SN_SETTINGS_CONFIDENCE_YES,
+  SN_SETTINGS_CONFIDENCE_POSTERIOR /* not calibrated */
 } sn_settings_confidence;
 
 /* 0 (or an empty string) everywhere: as the model says. */

@@ -6,7 +6,7 @@
 
 typedef struct score_opts {
   bool sclite, cer, per_speaker, alignment, json;
-  const char *utt2spk, *map;
+  const char *utt2spk, *map, *fit;
   int32_t extra, ref_format, hyp_format, draws, seed;
 } score_opts;
 
@@ -26,6 +26,11 @@ static const sn_opt score_table[] = {
      "FILE", "utterance and speaker on each line; intervals over speakers"},
     {"map", SN_OPT_STRING, offsetof(score_opts, map), 0, 0, 0, NULL, "FILE",
      "word, TAB, what it counts as (nothing, or words)"},
+    {"fit-confidence", SN_OPT_STRING, offsetof(score_opts, fit), 0, 0, 0, NULL,
+     "FILE",
+     "fit a confidence model to HYP, a ctm with posteriors (senone transcribe "
+     "-o ctm --confidence=posterior), and put it into FILE, a model.ini, as its "
+     "section [confidence]"},
     {"alignment", SN_OPT_BOOL, offsetof(score_opts, alignment), 0, 0, 1, NULL,
      "", "print reference and hypothesis word below word"},
     {"json", SN_OPT_BOOL, offsetof(score_opts, json), 0, 0, 1, NULL, "",
@@ -50,6 +55,7 @@ typedef struct job {
   sn_score_words *words;
   sn_transcripts ref, hyp[MAX_SYSTEMS];
   sn_score score[MAX_SYSTEMS];
+  sn_score_marks marks[MAX_SYSTEMS];
   sn_report report[MAX_SYSTEMS];
   sn_symtab *speakers;
   sn_arr_i32 speaker_of;
@@ -61,6 +67,7 @@ static void job_clear(job *j) {
   for (size_t i = 0; i < MAX_SYSTEMS; i++) {
     sn_transcripts_clear(&j->hyp[i]);
     sn_score_clear(&j->score[i]);
+    sn_score_marks_clear(&j->marks[i]);
   }
   sn_symtab_destroy(j->speakers);
   SN_ARR_FREE(&j->speaker_of);
@@ -112,6 +119,15 @@ static sn_status score_system(job *j, size_t i) {
   if (s->missing.n > MAX_NAMED)
     sn_warn(cli->log, "%s: %zu utterances in all are missing", j->hyp[i].name,
             s->missing.n);
+  const sn_align_costs costs =
+      j->o->sclite ? SN_ALIGN_SCLITE : SN_ALIGN_EDITS;
+  sn_score_marks *const m = &j->marks[i];
+  SN_TRY(sn_score_mark(&j->ref, &j->hyp[i], costs, m, &cli->err));
+  if (m->n > 0 && m->n_without > 0)
+    sn_warn(cli->log,
+            "%s: %zu of %zu words have no confidence from 0 to 1; NCE is that "
+            "of the others",
+            j->hyp[i].name, m->n_without, m->n + m->n_without);
   j->report[i] =
       (sn_report){.ref = &j->ref,
                   .hyp = &j->hyp[i],
@@ -119,7 +135,8 @@ static sn_status score_system(job *j, size_t i) {
                   .score = s,
                   .speakers = j->speakers,
                   .speaker_of = j->speaker_of.data,
-                  .costs = j->o->sclite ? SN_ALIGN_SCLITE : SN_ALIGN_EDITS,
+                  .costs = costs,
+                  .marks = m,
                   .bootstrap = {.n_draws = j->o->draws, .seed = j->o->seed}};
   return sn_report_intervals(&j->report[i], &cli->err);
 }
@@ -154,12 +171,26 @@ static sn_status print_json(job *j, sn_str *out, sn_err *err) {
   return sn_str_adds(out, "}\n", err);
 }
 
+static sn_status fit(job *j) {
+  const sn_score_marks *const m = &j->marks[0];
+  sn_conf_model model;
+  if (m->n == 0)
+    return sn_fail(&j->cli->err, SN_EFORMAT,
+                   "%s: no confidences to fit; --fit-confidence wants a ctm "
+                   "with posteriors in its sixth column",
+                   j->hyp[0].name);
+  SN_TRY(sn_conf_fit((const double(*)[SN_CONF_N])m->features, m->right, m->n,
+                     &model, &j->cli->err));
+  return sn_conf_to_file(&model, j->o->fit, &j->cli->err);
+}
+
 static int run_score(sn_cli *cli) {
   job j = {.cli = cli, .o = cli->opts[0], .n_systems = cli->n_args - 1};
   sn_str out = {0};
   sn_status s = read_all(&j);
   for (size_t i = 0; s == SN_OK && i < j.n_systems; i++)
     s = score_system(&j, i);
+  if (s == SN_OK && j.o->fit != NULL) s = fit(&j);
   if (s == SN_OK)
     s = j.o->json ? print_json(&j, &out, &cli->err)
                   : print_text(&j, &out, &cli->err);
@@ -179,6 +210,9 @@ const sn_command sn_cmd_score = {
         "score)) or ctm, told by content. Case, <s>, </s>, fillers (<sil>, "
         "[NOISE], ++NOISE++, +SPN+) and the number of word(2) are left out of "
         "account; nothing else is, unless --map says so.\n"
+        "Where HYP is a ctm with confidences, their normalised cross entropy "
+        "(NCE) is printed. --fit-confidence fits a model that turns posteriors "
+        "into probabilities.\n"
         "Utterances that HYP does not have count as deletions and are named. "
         "With HYP2 the two systems are compared on the same utterances.",
     .example =

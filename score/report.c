@@ -85,6 +85,30 @@ static sn_status text_rate(const char *name, const sn_score_counts *c,
                      (long long)c->sub, (long long)c->del, (long long)c->ins);
 }
 
+static double mean(const double *x, size_t n) {
+  double sum = 0.0;
+  for (size_t i = 0; i < n; i++) sum += x[i];
+  return n > 0 ? sum / (double)n : 0.0;
+}
+
+static size_t count_right(const sn_score_marks *m) {
+  size_t n = 0;
+  for (size_t i = 0; i < m->n; i++) n += m->right[i];
+  return n;
+}
+
+static sn_status text_nce(const sn_score_marks *m, sn_str *out, sn_err *err) {
+  if (m == NULL || m->n == 0) return SN_OK;
+  if (isnan(m->nce))
+    return sn_str_addf(out, err, "NCE: none, of %zu words %zu are right\n", m->n,
+                       count_right(m));
+  return sn_str_addf(out, err,
+                     "NCE %.3f: of %zu words %.2f %% are right, the mean "
+                     "confidence is %.2f %%\n",
+                     m->nce, m->n, percent((int64_t)count_right(m), (int64_t)m->n),
+                     100.0 * mean(m->confidence, m->n));
+}
+
 sn_status sn_report_text(const sn_report *r, sn_str *out, sn_err *err) {
   const sn_score *const s = r->score;
   SN_TRY(text_rate("WER", &s->total, &r->wer, "words", out, err));
@@ -95,6 +119,7 @@ sn_status sn_report_text(const sn_report *r, sn_str *out, sn_err *err) {
   SN_TRY(text_interval(&r->ser, out, err));
   SN_TRY(sn_str_addf(out, err, ": %lld of %zu utterances\n",
                      (long long)s->n_wrong, s->n_utts));
+  SN_TRY(text_nce(r->marks, out, err));
   if (s->missing.n > 0)
     SN_TRY(sn_str_addf(out, err,
                        "missing: %zu utterances, counted as deletions\n",
@@ -398,6 +423,12 @@ sn_status sn_report_json(const sn_report *r, bool alignments, sn_str *out,
   SN_TRY(json_interval(&r->ser, out, err));
   SN_TRY(sn_str_addf(out, err, ", \"n\": %zu, \"errors\": %lld}", s->n_utts,
                      (long long)s->n_wrong));
+  const sn_score_marks *const m = r->marks;
+  if (m != NULL && m->n > 0 && !isnan(m->nce))
+    SN_TRY(sn_str_addf(out, err,
+                       ", \"nce\": {\"value\": %.6f, \"n\": %zu, \"right\": "
+                       "%zu, \"mean_confidence\": %.6f}",
+                       m->nce, m->n, count_right(m), mean(m->confidence, m->n)));
   SN_TRY(json_ids("missing", r->ref, &s->missing, out, err));
   SN_TRY(json_ids("extra", r->hyp, &s->extra, out, err));
   if (r->speakers != NULL) SN_TRY(json_speakers(r, out, err));

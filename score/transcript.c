@@ -89,16 +89,22 @@ static bool split_trn(sn_span line, sn_span *words, sn_span *id) {
 
 typedef struct ctm_fields {
   sn_span id, channel, word;
-  double start;
+  double start, duration;
+  double confidence; /* -1: none that is a probability */
 } ctm_fields;
 
 static bool split_ctm(sn_span line, ctm_fields *f) {
-  sn_span start, duration;
-  double d;
-  return sn_next_field(&line, &f->id) && sn_next_field(&line, &f->channel) &&
+  sn_span start, duration, confidence;
+  const bool is_ctm = sn_next_field(&line, &f->id) && sn_next_field(&line, &f->channel) &&
          sn_next_field(&line, &start) && sn_next_field(&line, &duration) &&
          sn_next_field(&line, &f->word) && sn_parse_double(start, &f->start) &&
-         f->start == f->start && sn_parse_double(duration, &d);
+         f->start == f->start && sn_parse_double(duration, &f->duration);
+  if (!is_ctm) return false;
+  if (!sn_next_field(&line, &confidence) ||
+      !sn_parse_double(confidence, &f->confidence) ||
+      !(f->confidence >= 0.0 && f->confidence <= 1.0))
+    f->confidence = -1.0;
+  return true;
 }
 
 static sn_trans_format tell_format(const lines *l) {
@@ -218,6 +224,15 @@ static sn_status split_ctm_lines(reading *r, sn_symtab *seen, ctm_word *w,
   return SN_OK;
 }
 
+/* The marks of the words that a line of a ctm has added. */
+static sn_status add_marks(reading *r, const ctm_fields *f, sn_err *err) {
+  const sn_conf_word mark = {f->confidence, f->duration,
+                             sn_conf_letters(f->word)};
+  while (r->t->marks.n < r->t->word_ids.n)
+    SN_TRY(SN_ARR_PUSH(&r->t->marks, mark, err));
+  return SN_OK;
+}
+
 static sn_status read_ctm(reading *r, sn_err *err) {
   const size_t n = r->l->all.n;
   sn_symtab *seen = NULL;
@@ -235,6 +250,7 @@ static sn_status read_ctm(reading *r, sn_err *err) {
                     "an utterance has one channel, this is its second; score "
                     "each channel by itself");
     if (s == SN_OK) s = add_words(r, w[i].f.word, w[i].line, err);
+    if (s == SN_OK) s = add_marks(r, &w[i].f, err);
   }
   sn_symtab_destroy(seen);
   sn_free(w);
@@ -301,6 +317,7 @@ void sn_transcripts_clear(sn_transcripts *t) {
   sn_symtab_destroy(t->ids);
   SN_ARR_FREE(&t->utts);
   SN_ARR_FREE(&t->word_ids);
+  SN_ARR_FREE(&t->marks);
   *t = (sn_transcripts){0};
 }
 

@@ -13,6 +13,7 @@
 #include "base/opt.h"
 #include "base/status.h"
 #include "base/str.h"
+#include "score/confidence.h"
 #ifdef __cplusplus
 extern "C" {
 #endif
@@ -53,6 +54,7 @@ typedef struct sn_transcripts {
   sn_symtab *ids; /* utterance u has name u */
   SN_ARR(sn_utterance) utts;
   sn_arr_i32 word_ids; /* in the sn_score_words */
+  SN_ARR(sn_conf_word) marks; /* [word_ids.n] of a ctm; else none */
 } sn_transcripts;
 
 /* Reads a text; words (inout) takes its new words.

@@ -150,7 +150,7 @@ run 0 "$senone" transcribe -m en-us -o ctm "$long"
 [ "$(awk 'NF != 6 || $6 <= 0 || $6 > 1' out | wc -l)" = 0 ] || fail "ctm: $(cat out)"
 run 0 "$senone" transcribe -m en-us -o ctm --confidence=no "$long"
 [ "$(awk 'NF != 5' out | wc -l)" = 0 ] || fail "ctm: $(cat out)"
-run 0 "$senone" transcribe -m en-us -o json --alternatives=3 --nbest=4 "$long"
+run 0 "$senone" transcribe -m en-us -o json --confidence=posterior --alternatives=3 --nbest=4 "$long"
 python3 - out <<'PY' || fail "json: $(cat out)"
 import json, sys
 d = json.load(open(sys.argv[1]))
