@@ -29,7 +29,8 @@ static const sn_opt score_table[] = {
     {"fit-confidence", SN_OPT_STRING, offsetof(score_opts, fit), 0, 0, 0, NULL,
      "FILE",
      "fit a confidence model to HYP, a ctm with posteriors (senone transcribe "
-     "-o ctm --confidence=posterior), and put it into FILE, a model.ini, as its "
+     "-o ctm --confidence=posterior), and put it into FILE, a model.ini, as "
+     "its "
      "section [confidence]"},
     {"alignment", SN_OPT_BOOL, offsetof(score_opts, alignment), 0, 0, 1, NULL,
      "", "print reference and hypothesis word below word"},
@@ -119,8 +120,7 @@ static sn_status score_system(job *j, size_t i) {
   if (s->missing.n > MAX_NAMED)
     sn_warn(cli->log, "%s: %zu utterances in all are missing", j->hyp[i].name,
             s->missing.n);
-  const sn_align_costs costs =
-      j->o->sclite ? SN_ALIGN_SCLITE : SN_ALIGN_EDITS;
+  const sn_align_costs costs = j->o->sclite ? SN_ALIGN_SCLITE : SN_ALIGN_EDITS;
   sn_score_marks *const m = &j->marks[i];
   SN_TRY(sn_score_mark(&j->ref, &j->hyp[i], costs, m, &cli->err));
   if (m->n > 0 && m->n_without > 0)

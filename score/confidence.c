@@ -19,9 +19,8 @@
 #define PRIOR_VARIANCE 1.0
 #define MAX_STEPS 100
 
-static const char *const names[SN_CONF_N] = {"constant", "posterior",
-                                             "neighbours", "duration",
-                                             "letters"};
+static const char *const names[SN_CONF_N] = {
+    "constant", "posterior", "neighbours", "duration", "letters"};
 
 static double clamp(double p, double least) {
   return fmin(fmax(p, least), 1.0 - least);
@@ -170,8 +169,8 @@ sn_status sn_conf_from_ini(const sn_ini *ini, sn_conf_model *out, bool *found,
   memset(out, 0, sizeof *out);
   for (size_t k = 0; *found && k < SN_CONF_N; k++) {
     SN_TRY(sn_ini_need(ini, "confidence", names[k], &value, err));
-    SN_TRY(sn_ini_get_double(ini, "confidence", names[k], &out->weights[k],
-                             err));
+    SN_TRY(
+        sn_ini_get_double(ini, "confidence", names[k], &out->weights[k], err));
     if (!(fabs(out->weights[k]) <= 1e6))
       return sn_fail(err, SN_EFORMAT, "[confidence] %s: %s is no weight",
                      names[k], value);
@@ -209,8 +208,7 @@ double sn_conf_nce(const double *confidence, const bool *right, size_t n) {
     n_right += right[i];
   }
   if (n_right == 0 || n_right == n) return (double)NAN;
-  const double m = (double)n_right, w = (double)(n - n_right),
-               all = (double)n;
+  const double m = (double)n_right, w = (double)(n - n_right), all = (double)n;
   const double base = -(m * log2(m / all) + w * log2(w / all));
   return (base + told) / base;
 }

@@ -24,8 +24,7 @@ static sn_status mark_utt(const sn_transcripts *ref, int32_t r,
   size_t n_ref = 0, n_hyp = 0, n_ops = 0;
   const int32_t *const a = sn_transcripts_words(ref, r, &n_ref);
   const int32_t *const b = sn_transcripts_words(hyp, h, &n_hyp);
-  const sn_conf_word *const words =
-      hyp->marks.data + hyp->utts.data[h].first;
+  const sn_conf_word *const words = hyp->marks.data + hyp->utts.data[h].first;
   unsigned char *const ops = sn_calloc(n_ref + n_hyp + 1, 1);
   if (ops == NULL) return sn_fail_nomem(err, "confidences");
   sn_score_counts counts;

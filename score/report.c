@@ -100,12 +100,13 @@ static size_t count_right(const sn_score_marks *m) {
 static sn_status text_nce(const sn_score_marks *m, sn_str *out, sn_err *err) {
   if (m == NULL || m->n == 0) return SN_OK;
   if (isnan(m->nce))
-    return sn_str_addf(out, err, "NCE: none, of %zu words %zu are right\n", m->n,
-                       count_right(m));
+    return sn_str_addf(out, err, "NCE: none, of %zu words %zu are right\n",
+                       m->n, count_right(m));
   return sn_str_addf(out, err,
                      "NCE %.3f: of %zu words %.2f %% are right, the mean "
                      "confidence is %.2f %%\n",
-                     m->nce, m->n, percent((int64_t)count_right(m), (int64_t)m->n),
+                     m->nce, m->n,
+                     percent((int64_t)count_right(m), (int64_t)m->n),
                      100.0 * mean(m->confidence, m->n));
 }
 
@@ -428,7 +429,8 @@ sn_status sn_report_json(const sn_report *r, bool alignments, sn_str *out,
     SN_TRY(sn_str_addf(out, err,
                        ", \"nce\": {\"value\": %.6f, \"n\": %zu, \"right\": "
                        "%zu, \"mean_confidence\": %.6f}",
-                       m->nce, m->n, count_right(m), mean(m->confidence, m->n)));
+                       m->nce, m->n, count_right(m),
+                       mean(m->confidence, m->n)));
   SN_TRY(json_ids("missing", r->ref, &s->missing, out, err));
   SN_TRY(json_ids("extra", r->hyp, &s->extra, out, err));
   if (r->speakers != NULL) SN_TRY(json_speakers(r, out, err));

@@ -20,9 +20,9 @@ typedef struct sn_report {
   const sn_transcripts *ref, *hyp;
   const sn_score_words *words;
   const sn_score *score;
-  const sn_symtab *speakers; /* NULL: not asked for */
-  const int32_t *speaker_of; /* [n_utts] of the reference */
-  sn_align_costs costs;      /* for the alignments shown */
+  const sn_symtab *speakers;   /* NULL: not asked for */
+  const int32_t *speaker_of;   /* [n_utts] of the reference */
+  sn_align_costs costs;        /* for the alignments shown */
   const sn_score_marks *marks; /* confidences; NULL: none */
   sn_bootstrap_opts bootstrap;
   /* Set by sn_report_intervals: */

@@ -45,14 +45,14 @@ SN_NODISCARD sn_status sn_score_compare(const sn_transcripts *ref,
                                         const sn_score_opts *opts,
                                         sn_score *out, sn_err *err);
 /* The words of hyp that have confidences, and whether each is right: equal to
- * the word of ref that it is aligned with. Utterances that ref does not have are
- * left out. Zeroed is empty; sn_score_marks_clear by the caller. */
+ * the word of ref that it is aligned with. Utterances that ref does not have
+ * are left out. Zeroed is empty; sn_score_marks_clear by the caller. */
 typedef struct sn_score_marks {
   size_t n, n_without; /* words; those that have no confidence: not in n */
   double *confidence;  /* [n] */
   bool *right;         /* [n] */
   double (*features)[SN_CONF_N]; /* [n] */
-  double nce;          /* NAN where it has no value (sn_conf_nce) */
+  double nce;                    /* NAN where it has no value (sn_conf_nce) */
 } sn_score_marks;
 SN_NODISCARD sn_status sn_score_mark(const sn_transcripts *ref,
                                      const sn_transcripts *hyp,

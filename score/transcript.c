@@ -95,10 +95,11 @@ typedef struct ctm_fields {
 
 static bool split_ctm(sn_span line, ctm_fields *f) {
   sn_span start, duration, confidence;
-  const bool is_ctm = sn_next_field(&line, &f->id) && sn_next_field(&line, &f->channel) &&
-         sn_next_field(&line, &start) && sn_next_field(&line, &duration) &&
-         sn_next_field(&line, &f->word) && sn_parse_double(start, &f->start) &&
-         f->start == f->start && sn_parse_double(duration, &f->duration);
+  const bool is_ctm =
+      sn_next_field(&line, &f->id) && sn_next_field(&line, &f->channel) &&
+      sn_next_field(&line, &start) && sn_next_field(&line, &duration) &&
+      sn_next_field(&line, &f->word) && sn_parse_double(start, &f->start) &&
+      f->start == f->start && sn_parse_double(duration, &f->duration);
   if (!is_ctm) return false;
   if (!sn_next_field(&line, &confidence) ||
       !sn_parse_double(confidence, &f->confidence) ||

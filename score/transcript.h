@@ -53,7 +53,7 @@ typedef struct sn_transcripts {
   char *name;     /* path, for messages */
   sn_symtab *ids; /* utterance u has name u */
   SN_ARR(sn_utterance) utts;
-  sn_arr_i32 word_ids; /* in the sn_score_words */
+  sn_arr_i32 word_ids;        /* in the sn_score_words */
   SN_ARR(sn_conf_word) marks; /* [word_ids.n] of a ctm; else none */
 } sn_transcripts;
 

@@ -160,6 +160,37 @@ for w in d['words']:
     assert 0 < w['confidence'] <= 1
     assert w['confidence'] + sum(a['posterior'] for a in w.get('alternatives', ())) < 1.001
 PY
+# What the model's [confidence] makes of posteriors, computed again.
+run 0 "$senone" transcribe -m en-us -o ctm --confidence=posterior "$long"
+mv out posterior.ctm
+run 0 "$senone" transcribe -m en-us -o ctm "$long"
+python3 - "$model/model.ini" posterior.ctm out <<'PY' || fail "confidences: $(cat posterior.ctm out)"
+import configparser, math, sys
+ini = configparser.ConfigParser(strict=False)
+ini.read(sys.argv[1])
+weights = [float(ini['confidence'][k]) for k in ('constant', 'posterior', 'neighbours', 'duration', 'letters')]
+was, now = ([row.split() for row in open(f)] for f in sys.argv[2:])
+odds = []
+for w in was:
+    p = min(max(float(w[5]), 1e-4), 1 - 1e-4)
+    odds.append(math.log(p / (1 - p)))
+assert [w[:5] for w in was] == [w[:5] for w in now]
+for i, w in enumerate(was):
+    near = [odds[k] for k in (i - 1, i + 1) if 0 <= k < len(was)]
+    x = [1, odds[i], sum(near) / len(near), math.log(float(w[3])), math.log(len(w[4].split('(')[0]))]
+    p = 1 / (1 + math.exp(-sum(a * b for a, b in zip(weights, x))))
+    # posteriors are printed with four digits: where 1 - p is 0.0002 its
+    # logarithm is good to a quarter, the confidence to a tenth of 1 - p
+    assert abs(p - float(now[i][5])) < 0.02, (w, now[i], p)
+PY
+cp -r "$model" plain
+sed -i '/^\[confidence\]/,$d' plain/model.ini
+run 0 "$senone" transcribe -m ./plain -o ctm "$long"
+cmp out posterior.ctm || fail 'a model without [confidence] has other posteriors'
+printf '\n[confidence]\nconstant = 1\n' >>plain/model.ini
+run 1 "$senone" transcribe -m ./plain -o ctm "$long"
+says '\[confidence\]'
+rm -r plain
 run 0 "$senone" transcribe -m en-us -o json --mbr "$long"
 python3 "$top/tests/cli/check-output.py" json out 3.1 >/dev/null || fail 'json of --mbr'
 run 0 "$senone" transcribe -m en-us -o TextGrid --mbr "$long"

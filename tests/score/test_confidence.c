@@ -61,9 +61,8 @@ static void test_fit_finds_the_model_that_made_the_data(void **state) {
     right[i] = sn_rng_uniform(&rng) < sn_conf_apply(&truth, x[i]);
   }
   sn_conf_model m;
-  assert_int_equal(SN_OK,
-                   sn_conf_fit((const double(*)[SN_CONF_N])x, right, N, &m,
-                               NULL));
+  assert_int_equal(
+      SN_OK, sn_conf_fit((const double(*)[SN_CONF_N])x, right, N, &m, NULL));
   for (size_t k = 0; k < SN_CONF_N; k++) {
     double gradient = k > 0 ? -m.weights[k] : 0.0;
     for (size_t i = 0; i < N; i++)
@@ -72,11 +71,11 @@ static void test_fit_finds_the_model_that_made_the_data(void **state) {
     /* standard error about 1 / sqrt(20000 * 0.15 * 3) = 0.011: six of them */
     assert_true(fabs(m.weights[k] - truth.weights[k]) < 0.07);
   }
-  assert_int_equal(SN_EARG, sn_conf_fit((const double(*)[SN_CONF_N])x, right,
-                                        10, &m, NULL));
+  assert_int_equal(
+      SN_EARG, sn_conf_fit((const double(*)[SN_CONF_N])x, right, 10, &m, NULL));
   memset(right, 1, N);
-  assert_int_equal(SN_EARG, sn_conf_fit((const double(*)[SN_CONF_N])x, right,
-                                        N, &m, NULL));
+  assert_int_equal(
+      SN_EARG, sn_conf_fit((const double(*)[SN_CONF_N])x, right, N, &m, NULL));
   sn_free(x);
   sn_free(right);
 }
