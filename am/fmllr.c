@@ -11,6 +11,8 @@
  * is taken. A row may be held to some of its entries (the diagonal and b; b
  * alone): the same with the rows and columns of those entries.
  *
+ * A prior changes G_d and k_d beforehand (add_prior) and nothing else.
+ *
  * 1. Cholesky factors of all G_d, once.
  * 2. A sweep: A^-1 afresh, then each row; A^-1 follows by Sherman-Morrison,
  *    (A + e_d v)^-1 = A^-1 - A^-1 e_d v A^-1 / (1 + v A^-1 e_d).
@@ -18,7 +20,7 @@
  *
  * D = 39: statistics cost 32 k multiply-adds a frame, a sweep 0.2 M.
  * Source: Gales 1998, equations 44 to 49. */
-#include "am/fmllr.h"
+#include "am/fmllr_internal.h"
 
 #include <math.h>
 #include <string.h>
@@ -33,7 +35,8 @@ const sn_opt sn_fmllr_opt_table[] = {
     {"kind", SN_OPT_ENUM, offsetof(sn_fmllr_opts, kind), SN_FMLLR_FULL, 0, 2,
      "full|diagonal|offset", "", "what of the transform is free"},
     {"prior", SN_OPT_DOUBLE, offsetof(sn_fmllr_opts, prior), 0, 0, 1e9, NULL,
-     "frames", "weight of the identity beside the data"},
+     "frames",
+     "of speech that the identity weighs as much as, beside the data"},
     SN_OPT_END};
 
 static size_t tri(size_t n) { return n * (n + 1) / 2; }
@@ -99,9 +102,7 @@ void sn_fmllr_stats_frame(sn_fmllr_stats *s, const float *x,
 
 /* ---- Small dense algebra in double ---- */
 
-/* L of G = L L', both packed lower triangles. false: G is not positive
- * definite, to a relative 1e-10. */
-static bool cholesky(const double *G, size_t n, double *L) {
+bool sni_fmllr_cholesky(const double *G, size_t n, double *L) {
   for (size_t i = 0; i < n; i++) {
     double *const li = L + tri(i);
     const double *const gi = G + tri(i);
@@ -197,7 +198,12 @@ static void solver_clear(solver *v) {
   sn_free(v->old);
 }
 
-/* The statistics with the prior's frames. */
+/* The statistics with the prior's part: its quadratic form around e_d adds to
+ * G_d and, where it is expanded, G_d e_d to k_d; log |det A| keeps the weight
+ * of the data. (Frames that the identity fits best would have to be counted
+ * there, too, but a k_d that makes the identity stationary for this G_d is not
+ * one that frames can have where G_dd is below beta: then a row of the other
+ * sign is likelier by far.) */
 static sn_status add_prior(solver *v, double prior, sn_err *err) {
   const size_t D = v->D, n = D + 1, N = tri(n);
   if (!(prior > 0)) return SN_OK;
@@ -210,12 +216,11 @@ static sn_status add_prior(solver *v, double prior, sn_err *err) {
     for (size_t i = 0; i < N; i++) v->own_G[d * N + i] = (1 + more) * G[i];
     for (size_t i = 0; i < n; i++) {
       const double g = i >= d ? G[tri(i) + d] : G[tri(d) + i];
-      v->own_k[d * n + i] = v->k[d * n + i] + more * g - (i == d ? prior : 0);
+      v->own_k[d * n + i] = v->k[d * n + i] + more * g;
     }
   }
   v->G = v->own_G;
   v->k = v->own_k;
-  v->beta += prior;
   return SN_OK;
 }
 
@@ -262,10 +267,8 @@ static double refresh(solver *v) {
   return invert(v->A, v->D, v->inv);
 }
 
-/* w_d = (alpha p + k) G^-1; p [n] and q = k [n] over the free entries, spent;
- * the result stands in q. */
-static void best_row(const double *L, size_t n, double beta, double *p,
-                     double *q, double *unsolved_p) {
+void sni_fmllr_best_row(const double *L, size_t n, double beta, double *p,
+                        double *q, double *unsolved_p) {
   double e1 = 0, e2 = 0;
   memcpy(unsolved_p, p, n * sizeof *p);
   cholesky_solve(L, n, p);
@@ -293,8 +296,8 @@ static bool factor_all(solver *v, int32_t kind) {
     double *const L = v->L + d * N;
     const double last = G[tri(D) + D];
     const double two[3] = {G[tri(d) + d], G[tri(D) + d], last};
-    const bool ok = kind == SN_FMLLR_FULL       ? cholesky(G, D + 1, L)
-                    : kind == SN_FMLLR_DIAGONAL ? cholesky(two, 2, L)
+    const bool ok = kind == SN_FMLLR_FULL ? sni_fmllr_cholesky(G, D + 1, L)
+                    : kind == SN_FMLLR_DIAGONAL ? sni_fmllr_cholesky(two, 2, L)
                                                 : last > 0;
     if (!ok) return false;
   }
@@ -308,7 +311,7 @@ static void update_full_row(solver *v, size_t d) {
   for (size_t i = 0; i < D; i++) v->p[i] = v->inv[i * D + d];
   v->p[D] = 0;
   memcpy(v->q, v->k + d * n, n * sizeof *v->q);
-  best_row(v->L + d * tri(n), n, v->beta, v->p, v->q, v->old);
+  sni_fmllr_best_row(v->L + d * tri(n), n, v->beta, v->p, v->q, v->old);
   for (size_t i = 0; i < n; i++) {
     v->p[i] = v->q[i] - w[i];
     w[i] = v->q[i];
@@ -337,7 +340,7 @@ static void update_simple_rows(solver *v, int32_t kind) {
       continue;
     }
     double p[2] = {1, 0}, q[2] = {k[d], k[D]}, old[2];
-    best_row(v->L + d * N, 2, v->beta, p, q, old);
+    sni_fmllr_best_row(v->L + d * N, 2, v->beta, p, q, old);
     w[d] = q[0];
     w[D] = q[1];
   }

@@ -113,7 +113,7 @@ typedef struct sn_fmllr_opts {
   double min_count; /* frames; with fewer the transform is the identity */
   int32_t iters;    /* sweeps over the rows (full) */
   int32_t kind;     /* sn_fmllr_kind */
-  double prior;     /* frames of a prior at whose optimum is the identity */
+  double prior;     /* frames that the prior weighs as much as; 0: none */
 } sn_fmllr_opts;
 extern const sn_opt sn_fmllr_opt_table[];
 
@@ -126,14 +126,17 @@ typedef struct sn_fmllr_result {
 } sn_fmllr_result;
 
 /* The transform out [D x (D+1)] that maximises Q plus the prior's part, row by
- * row; each sweep sets every row to its optimum given the others, so that Q
- * never falls. The prior of p frames stands for p frames of data like these
- * for which the identity is optimal: G_d += (p / beta) G_d,
- * k_d += (p / beta) G_d e_d - p e_d, beta += p. The identity, and SN_OK, where
- * the count is below min_count or the statistics are singular (a constant
- * dimension, fewer different frames than dimensions).
- * Errors: SN_EARG (shapes), SN_EFORMAT (statistics that are not finite),
- * SN_ENOMEM. opts may be NULL. */
+ * row; each sweep sets every row to its optimum given the others, so that the
+ * sum never falls. The prior of p frames is a Gaussian around the identity, as
+ * sharp as p frames like these make Q:
+ *   -1/2 (p / beta) sum_d (w_d - e_d) G_d (w_d - e_d)'
+ * It is greatest at the identity, so Q is never less than there.
+ * (MAP estimation as Lei, Hamaker, He 2006, "Robust feature space adaptation
+ * for telephony speech recognition", with this covariance.) The identity, and
+ * SN_OK, where the count is below min_count or the statistics are singular (a
+ * constant dimension, fewer different frames than dimensions). Errors: SN_EARG
+ * (shapes), SN_EFORMAT (statistics that are not finite), SN_ENOMEM. opts may be
+ * NULL. */
 SN_NODISCARD sn_status sn_fmllr_estimate(const sn_fmllr_stats *s,
                                          const sn_fmllr_opts *opts, sn_mat out,
                                          sn_fmllr_result *result, sn_err *err);
