@@ -184,9 +184,15 @@ static sn_status from_lattice(const sn_settings *set, const sn_decoder *d,
                         : SN_OK;
 }
 
+static bool is_empty_of_speech(const sn_hyp *h) {
+  for (size_t i = 0; i < h->n_phones; i++)
+    if (!h->phones[i].is_filler) return false;
+  return h->n_words == 0;
+}
+
 sn_status sni_answer_make(const sn_settings *set, sn_decoder *d,
-                          const sn_lat *lat, bool rescored, sni_answer *out,
-                          sn_err *err) {
+                          const sn_lat *lat, bool rescored, bool has_audio,
+                          sni_answer *out, sn_err *err) {
   memset(out, 0, sizeof *out);
   SN_TRY(sn_decoder_best(d, true, &out->hyp, err));
   sn_status s = SN_OK;
@@ -199,7 +205,9 @@ sn_status sni_answer_make(const sn_settings *set, sn_decoder *d,
   out->flags = SENONE_RESULT_FINAL;
   if (rescored) out->flags |= SENONE_RESULT_RESCORED;
   if (out->hyp.no_path) out->flags |= SENONE_RESULT_NO_PATH;
-  if (!out->hyp.reached_final && out->hyp.n_frames > 0)
+  if (!out->hyp.reached_final && (out->hyp.n_frames > 0 || has_audio))
     out->flags |= SENONE_RESULT_INCOMPLETE;
+  if (has_audio && !out->hyp.no_path && is_empty_of_speech(&out->hyp))
+    out->flags |= SENONE_RESULT_NO_SPEECH;
   return SN_OK;
 }

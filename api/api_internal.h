@@ -103,7 +103,8 @@ SN_NODISCARD sn_status sni_second_apply(const senone_model *m,
  * search alone. rescored: the lattice is no longer that of the search. */
 SN_NODISCARD sn_status sni_answer_make(const sn_settings *set, sn_decoder *d,
                                        const sn_lat *lat, bool rescored,
-                                       sni_answer *out, sn_err *err);
+                                       bool has_audio, sni_answer *out,
+                                       sn_err *err);
 /* The answer's confidences as the model calibrates them, where it does and
  * settings do not ask for plain posteriors. */
 SN_NODISCARD sn_status sni_answer_calibrate(const senone_model *m,

@@ -379,10 +379,11 @@ senone_status senone_recognizer_take_result(senone_recognizer *r,
   sni_answer answer = {0};
   sn_status s = check_usable(r, &err);
   if (s == SN_OK)
-    s = r->finished ? sni_answer_make(&r->settings, r->decoder,
-                                      r->wants_lattice ? &r->lat : NULL,
-                                      r->rescored, &answer, &err)
-                    : partial_answer(r, &answer, &err);
+    s = r->finished
+            ? sni_answer_make(&r->settings, r->decoder,
+                              r->wants_lattice ? &r->lat : NULL, r->rescored,
+                              r->n_samples > 0, &answer, &err)
+            : partial_answer(r, &answer, &err);
   if (s == SN_OK)
     s = sni_answer_calibrate(r->model, &r->settings, &answer, &err);
   const bool was_dropped =

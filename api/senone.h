@@ -224,8 +224,11 @@ enum {
                                    empty for that reason; widen the beam */
   SENONE_RESULT_INCOMPLETE = 4, /* final, but the best path ends where a
                                    sentence of the grammar or LM can not */
-  SENONE_RESULT_RESCORED = 8    /* by the language model of the second pass
+  SENONE_RESULT_RESCORED = 8,   /* by the language model of the second pass
                                    (option "rescore-lm") */
+  SENONE_RESULT_NO_SPEECH = 16  /* final, of some audio: all of it is silence
+                                   or noise to the front end or on the best
+                                   path */
 };
 
 /* Everything is borrowed from the result. */

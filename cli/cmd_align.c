@@ -26,8 +26,8 @@ static const sn_opt table[] = {
      "pronunciations; else lexicon.db in the model's folder"},
     {"text", SN_OPT_STRING, AT(text), 0, 0, 0, "", "",
      "the words of a single recording"},
-    {"output", SN_OPT_ENUM, AT(output), 0, 0, 3, "ali|ctm|ctm-phones|TextGrid",
-     "", "format, see docs/alignment.md"},
+    {"output", SN_OPT_ENUM, AT(output), 0, 0, 6, SN_ALIGN_FORMS, "",
+     "format, see docs/alignment.md"},
     {"output-dir", SN_OPT_STRING, AT(output_dir), 0, 0, 0, "", "",
      "write ID.ENDING for each utterance into this folder"},
     {"jobs", SN_OPT_INT, AT(jobs), 0, 0, 1024, NULL, "threads",
@@ -209,12 +209,15 @@ static int run_align(sn_cli *cli) {
                                  "directory has its own"
                                : "give the words of '%s' as --text='...'",
                         what);
-  if (j.o->output == SN_ALIGN_TEXTGRID && is_dir && j.o->output_dir[0] == '\0')
+  const sn_align_form form = (sn_align_form)j.o->output;
+  if (!sn_align_many(form) && is_dir && j.o->output_dir[0] == '\0')
     return sn_cli_usage(cli,
-                        "a TextGrid holds one utterance: use "
-                        "--output-dir=FOLDER");
-  sn_status s =
-      is_dir ? sn_datadir_load(what, cli->log, &dir, &cli->err) : SN_OK;
+                        "a .%s file holds one utterance: use "
+                        "--output-dir=FOLDER",
+                        sn_align_ending(form));
+  sn_status s = is_dir
+                    ? sn_datadir_load_unchecked(what, cli->log, &dir, &cli->err)
+                    : SN_OK;
   j.utts = is_dir ? dir.utts : &one;
   j.n = is_dir ? dir.n : 1;
   if (s == SN_OK) s = align(&j);

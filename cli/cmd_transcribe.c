@@ -94,7 +94,7 @@ static sn_status add_dir(inputs *in, const char *path, sn_log *log,
   const sn_datadir empty = {0};
   SN_TRY(SN_ARR_PUSH(&in->dirs, empty, err));
   sn_datadir *const d = &in->dirs.data[in->dirs.n - 1];
-  SN_TRY(sn_datadir_load(path, log, d, err));
+  SN_TRY(sn_datadir_load_unchecked(path, log, d, err));
   for (size_t i = 0; i < d->n; i++) {
     const sn_utt *const u = &d->utts[i];
     const sni_item item = {u->id, u->path, u->begin_s, u->end_s, u->speaker};
@@ -202,10 +202,13 @@ static void report(sn_cli *cli, const sni_totals *t) {
                        1e-6 * (double)(u.ru_utime.tv_usec + u.ru_stime.tv_usec);
   fprintf(stderr,
           "%lld recordings, %.1f s of audio, %.2f s CPU: real-time factor "
-          "%.3f; %.0f MB at most\n",
+          "%.3f; %.0f MB at most",
           (long long)t->n_ok, t->audio_s, cpu_s,
           t->audio_s > 0 ? cpu_s / t->audio_s : 0.0,
           (double)u.ru_maxrss / 1024);
+  if (t->n_no_speech > 0)
+    fprintf(stderr, "; %lld without speech", (long long)t->n_no_speech);
+  fputc('\n', stderr);
   (void)cli;
 }
 

@@ -25,7 +25,7 @@ typedef struct done {
   int32_t n_channels;
   size_t n_words;
   senone_lattice *lattice; /* NULL: not asked for */
-  bool no_path;
+  bool no_path, no_speech;
   bool is_cut_off; /* no word, and no way to the graph's end */
 } done;
 
@@ -151,6 +151,7 @@ static sn_status format_result(sn_out_format format, const char *id,
                           .acoustic_cost = senone_result_acoustic_cost(r),
                           .no_path = (flags & SENONE_RESULT_NO_PATH) != 0,
                           .incomplete = (flags & SENONE_RESULT_INCOMPLETE) != 0,
+                          .no_speech = (flags & SENONE_RESULT_NO_SPEECH) != 0,
                           .rescored = (flags & SENONE_RESULT_RESCORED) != 0,
                           .sentences = p.sentences,
                           .n_sentences = senone_result_n_sentences(r)};
@@ -206,6 +207,7 @@ static sn_status end_utterance(const job *j, senone_recognizer *r,
       senone_recognizer_take_result(r, &result, &e) != SENONE_OK)
     return sni_take_error(err, &e);
   d->no_path = (senone_result_flags(result) & SENONE_RESULT_NO_PATH) != 0;
+  d->no_speech = (senone_result_flags(result) & SENONE_RESULT_NO_SPEECH) != 0;
   d->is_cut_off = senone_result_n_words(result) == 0 &&
                   (senone_result_flags(result) & SENONE_RESULT_INCOMPLETE) != 0;
   d->n_words = senone_result_n_words(result);
@@ -283,6 +285,11 @@ static void warn_of(job *j, const sni_item *item, const done *d) {
   const double wanted = senone_model_rate_hz(j->model);
   if (d->audio_s <= 0.0)
     sn_warn(log, "%s: no samples, so the result is empty", item->path);
+  else if (d->no_speech)
+    sn_warn(log,
+            "%s: all of its %.1f s are silence or noise, so the result is "
+            "empty",
+            item->path, d->audio_s);
   else if (d->no_path)
     sn_warn(log,
             "%s: no path survived the beam, so the result is empty; try a "
@@ -323,6 +330,7 @@ static sn_status print_done(job *j, const sni_item *item, const char *id,
   SN_TRY(write_lattice(j, id, d, err));
   j->totals->n_ok++;
   j->totals->audio_s += d->audio_s;
+  j->totals->n_no_speech += d->no_speech;
   if (j->opts->output_dir[0] != '\0') return write_file(j, item, d, err);
   sn_cli_print(j->cli, "%s", sn_str_get(&d->text));
   return SN_OK;

@@ -39,7 +39,7 @@ typedef struct sni_item {
 } sni_item;
 
 typedef struct sni_totals {
-  int64_t n_ok, n_failed;
+  int64_t n_ok, n_failed, n_no_speech;
   double audio_s;
 } sni_totals;
 

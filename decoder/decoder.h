@@ -36,7 +36,8 @@ typedef struct sn_hyp_word {
 
 typedef struct sn_hyp_phone {
   int32_t phone; /* id in the graph */
-  int32_t word;  /* index in words; -1: filler */
+  int32_t word;  /* index in words; -1: filler, or of a word not known yet */
+  bool is_filler;
   double begin_s, end_s;
 } sn_hyp_phone;
 

@@ -155,6 +155,7 @@ static void fill(const sn_graph *g, const path *p, const sni_times *times,
         .phone = l->phone,
         .word =
             in_word && n_segments <= n_outputs ? (int32_t)n_segments - 1 : -1,
+        .is_filler = l->is_filler,
         .begin_s = sni_times_begin_s(times, p->at[i].frame),
         .end_s = sni_times_end_s(times, p->at[to].frame)};
     if (!in_word || n_segments > n_outputs) continue;

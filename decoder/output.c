@@ -188,6 +188,7 @@ sn_status sni_out_json(const sn_out_utt *u, sn_str *out, sn_err *err) {
   SN_TRY(sn_str_addf(out, err, ",\"no_path\":%s,\"incomplete\":%s",
                      u->no_path ? "true" : "false",
                      u->incomplete ? "true" : "false"));
+  if (u->no_speech) SN_TRY(sn_str_adds(out, ",\"no_speech\":true", err));
   if (u->rescored) SN_TRY(sn_str_adds(out, ",\"rescored\":true", err));
   SN_TRY(json_words(u, out, err));
   SN_TRY(json_phones(u, out, err));

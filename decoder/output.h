@@ -65,7 +65,7 @@ typedef struct sn_out_utt {
   size_t n_phones;
   double begin_s, end_s; /* of the utterance */
   double graph_cost, acoustic_cost;
-  bool no_path, incomplete, rescored;
+  bool no_path, incomplete, no_speech, rescored;
   const sn_out_sentence *sentences; /* n best, best first */
   size_t n_sentences;
 } sn_out_utt;

@@ -367,13 +367,13 @@ static sn_status open_part(const char *dir, const char *name, bool needed,
   return s;
 }
 
-sn_status sn_datadir_load(const char *dir, sn_log *log, sn_datadir *out,
-                          sn_err *err) {
+static sn_status load_dir(const char *dir, bool check_paths, sn_log *log,
+                          sn_datadir *out, sn_err *err) {
   const sn_datadir none = {NULL, 0, NULL};
   *out = none;
   if (!sn_dir_exists(dir))
     return sn_fail(err, SN_EIO, "there is no data directory '%s'", dir);
-  sni_datadir_files f = {.check_paths = true};
+  sni_datadir_files f = {.check_paths = check_paths};
   char *const corpus = parent_of(dir);
   sn_status s = SN_OK;
   if (corpus == NULL) SN_TRY_GOTO(s, sn_fail_nomem(err, dir));
@@ -392,4 +392,14 @@ fail:
   sn_reader_destroy(f.utt2spk);
   sn_free(corpus);
   return s;
+}
+
+sn_status sn_datadir_load(const char *dir, sn_log *log, sn_datadir *out,
+                          sn_err *err) {
+  return load_dir(dir, true, log, out, err);
+}
+
+sn_status sn_datadir_load_unchecked(const char *dir, sn_log *log,
+                                    sn_datadir *out, sn_err *err) {
+  return load_dir(dir, false, log, out, err);
 }

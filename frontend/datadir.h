@@ -32,6 +32,10 @@ typedef struct sn_datadir {
  * with file and line; the first is returned, the others go to log. */
 SN_NODISCARD sn_status sn_datadir_load(const char *dir, sn_log *log,
                                        sn_datadir *out, sn_err *err);
+/* The same, but that a recording is not there is no fault: opening it will
+ * tell, and the others can be used. */
+SN_NODISCARD sn_status sn_datadir_load_unchecked(const char *dir, sn_log *log,
+                                                 sn_datadir *out, sn_err *err);
 void sn_datadir_clear(sn_datadir *d);
 #ifdef __cplusplus
 }

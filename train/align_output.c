@@ -2,6 +2,8 @@
 /* Alignments as text (docs/alignment.md). */
 #include "train/align_output.h"
 
+#include <math.h>
+
 #include "base/mem.h"
 #include "decoder/output.h"
 
@@ -48,17 +50,19 @@ static sn_status common_format(sn_out_format f, const char *id,
       words[i] = (sn_out_word){.text = a->words[i].text,
                                .begin_s = a->words[i].begin_s,
                                .end_s = a->words[i].end_s,
+                               .graph_cost = NAN,
                                .acoustic_cost = -a->words[i].loglik};
     for (size_t i = 0; i < a->n_phones; i++)
       phones[i] = (sn_out_phone){a->phones[i].name, a->phones[i].begin_s,
                                  a->phones[i].end_s, a->phones[i].word < 0};
-    const sn_out_utt u = {
-        .id = id,
-        .words = words,
-        .n_words = a->n_words,
-        .phones = phones,
-        .n_phones = a->n_phones,
-        .end_s = a->n_phones > 0 ? a->phones[a->n_phones - 1].end_s : 0};
+    const sn_out_utt u = {.id = id,
+                          .words = words,
+                          .n_words = a->n_words,
+                          .phones = phones,
+                          .n_phones = a->n_phones,
+                          .end_s = a->audio_s,
+                          .graph_cost = NAN, /* there is no language model */
+                          .acoustic_cost = -a->loglik};
     s = sn_out_add(f, &u, out, err);
   }
   sn_free(words);
@@ -66,8 +70,22 @@ static sn_status common_format(sn_out_format f, const char *id,
   return s;
 }
 
+static sn_out_format common(sn_align_form f) {
+  return f == SN_ALIGN_CTM    ? SN_OUT_CTM
+         : f == SN_ALIGN_JSON ? SN_OUT_JSON
+         : f == SN_ALIGN_SRT  ? SN_OUT_SRT
+         : f == SN_ALIGN_VTT  ? SN_OUT_VTT
+                              : SN_OUT_TEXTGRID;
+}
+
+bool sn_align_many(sn_align_form f) {
+  return f == SN_ALIGN_OWN || f == SN_ALIGN_CTM_PHONES ||
+         sn_out_many(common(f));
+}
+
 const char *sn_align_ending(sn_align_form f) {
-  static const char *const endings[] = {"ali", "ctm", "ctm", "TextGrid"};
+  static const char *const endings[] = {"ali",  "ctm", "ctm", "TextGrid",
+                                        "json", "srt", "vtt"};
   return endings[f];
 }
 
@@ -75,6 +93,5 @@ sn_status sn_align_format(sn_align_form f, const char *id,
                           const sn_alignment *a, sn_str *out, sn_err *err) {
   if (f == SN_ALIGN_OWN) return own_format(id, a, out, err);
   if (f == SN_ALIGN_CTM_PHONES) return ctm_phones(id, a, out, err);
-  return common_format(f == SN_ALIGN_CTM ? SN_OUT_CTM : SN_OUT_TEXTGRID, id, a,
-                       out, err);
+  return common_format(common(f), id, a, out, err);
 }

@@ -411,6 +411,7 @@ sn_status sn_aligner_run(sn_aligner *a, const float *samples, size_t n,
                          const char *text, sn_alignment *out, sn_err *err) {
   const sn_alignment none = {.detail = ""};
   *out = none;
+  out->audio_s = (double)n / sn_aligner_rate_hz(a);
   job j = {.a = a, .text = text, .out = out, .err = err};
   const sn_status s = run(&j, samples, n);
   sn_graph_destroy(j.graph);

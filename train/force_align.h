@@ -60,11 +60,12 @@ typedef struct sn_alignment {
   sn_align_phone *phones;
   size_t n_phones;
   int64_t n_frames;
-  float beam;    /* that it took */
-  double loglik; /* acoustic log-likelihood of the path */
-  double margin; /* that minus the sum of each frame's best pdf: 0 would be the
-                    best of all state sequences, words or not; far below the
-                    corpus's usual value a frame, the words were not said */
+  double audio_s; /* length of the samples */
+  float beam;     /* that it took */
+  double loglik;  /* acoustic log-likelihood of the path */
+  double margin;  /* that minus the sum of each frame's best pdf: 0 would be the
+                     best of all state sequences, words or not; far below the
+                     corpus's usual value a frame, the words were not said */
   const int32_t *pdfs; /* [n_frames] where keep_frames, else NULL */
   sn_mat feats;        /* [n_frames x D] likewise */
   sn_arena memory;

@@ -88,6 +88,30 @@ cmp out adapted || fail 'a failed recording changed others'
 says '5 ok, 1 failed'
 [ "$(grep -c 'absent.wav' err)" = 1 ] || fail "told more than once: $(cat err)"
 
+# So does one that wav.scp names and that is not there.
+cp -r both gone
+mv gone/wav.scp all
+sed 's|^003 .*|003 nowhere/003.wav|' all >gone/wav.scp
+run 1 "${transcribe[@]}" --adapt=fmllr gone
+sed 3d adapted | cmp - out || fail 'a recording that is not there changed others'
+says 'nowhere/003.wav.*No such file'
+says '4 ok, 1 failed'
+
+# A prior holds the transform back, and what is gained is never negative.
+gains() { sed -n 's/.*adapted to .* frames, \(-\?[0-9.]*\) nat.*/\1/p' err; }
+run 0 "${transcribe[@]}" --adapt=fmllr --verbose=2 both
+free=$(gains)
+for kind in diagonal full; do
+  cp -r little prior
+  sed -i "s/^kind = .*/kind = $kind\nprior = 300/" prior/model.ini
+  run 0 "$senone" transcribe -m ./prior --grammar=$cards/cards.gram --cache="$tmp/cache" \
+    --adapt=fmllr --verbose=2 both
+  [ $kind = full ] || awk -v a="$free" -v b="$(gains)" 'BEGIN {exit !(0 < b && b < a)}' ||
+    fail "gain $free without a prior, $(gains) with one"
+  awk -v b="$(gains)" 'BEGIN {exit !(b >= 0)}' || fail "$kind: a gain of $(gains)"
+  rm -r prior
+done
+
 # Stdin is heard once only: a model's wish is left out, an order refused.
 run 1 "${transcribe[@]}" --adapt=fmllr --live=no -
 says 'stdin can not be among them'

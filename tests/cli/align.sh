@@ -52,20 +52,33 @@ run 0 "$senone" align -m "$model" -o TextGrid --output-dir=grids cards
 [ "$(ls grids/*.TextGrid | wc -l)" = 5 ] || fail 'five TextGrids'
 grep -q 'text = "queen"' grids/002.TextGrid || fail 'TextGrid'
 run 2 "$senone" align -m "$model" -o TextGrid cards
+run 2 "$senone" align -m "$model" -o srt cards
+says 'a .srt file holds one utterance'
+# Each is what its description says and has the words of the transcript, the
+# TextGrid lasts as long as the recording.
+for format in json ctm srt vtt TextGrid; do
+  run 0 "$senone" align -m "$model" -o $format --text='eight of spades four of clubs seven of hearts' $cards/005.wav
+  got=$(python3 "$top/tests/cli/check-output.py" $format out 3.5025 full) || fail "$format: $got"
+  [ "$got" = 'eight of spades four of clubs seven of hearts' ] || fail "$format: $got"
+done
+run 0 "$senone" align -m "$model" -o json cards
+python3 "$top/tests/cli/check-output.py" json out >words || fail 'json of a corpus'
+[ "$(wc -w <words)" = 21 ] || fail "json: $(cat words)"
 run 2 "$senone" align -m "$model" $cards/001.wav
 run 2 "$senone" align -m "$model" --text=x cards
 
 # What can not be aligned is named; the rest is there.
 mkdir bad
 for i in 1 2 3 4 5; do echo "u$i $cards/001.wav"; done >bad/wav.scp
-echo 'u6 nothing.wav' >more
+echo 'u6 nothing.wav' >>bad/wav.scp
 printf '%s\n' 'u1 ten of clubs' 'u2 ten of xyzzy frobs' 'u3' \
   'u4 ten of clubs and many more than any one would ever have said in all of that short time with so very few frames of it' \
-  'u5 ten of clubs' >bad/text
+  'u5 ten of clubs' 'u6 ten of clubs' >bad/text
 run 1 "$senone" align -m "$model" -o ctm bad
 says "u2: not aligned: not in the lexicon .*'xyzzy', 'frobs'"
 says 'u3: not aligned: no words'
 says 'u4: not aligned: too short: 108 frames'
+says 'u6: not aligned: .*nothing.wav'
 [ "$(cut -d' ' -f1 out | uniq | xargs)" = 'u1 u5' ] || fail 'the sound ones'
 # Wrong words: a narrow beam fails, by name; a wide one finds some path, whose
 # margin shows it.

@@ -63,3 +63,28 @@ mkdir a b && cp "$good" a/x.wav && cp "$good" b/x.wav
 run 1 "$senone" transcribe -m en-us --output-dir=out.d a/x.wav b/x.wav
 says "a/x.wav and b/x.wav.*'x'"
 absent out.d
+
+# Silence, which the front end takes out, and noise, which the search finds to be
+# none of the words: an empty answer, told and counted, with a language model and
+# with a grammar (which has no empty sentence).
+python3 - <<'PY'
+import random, struct, wave
+random.seed(1)
+for name, loud in (('quiet', 0), ('noise', 3)):
+    w = wave.open(name + '.wav', 'wb')
+    w.setparams((1, 2, 16000, 0, 'NONE', ''))
+    w.writeframes(struct.pack('<32000h', *(random.randint(-loud, loud) for _ in range(32000))))
+PY
+for graph in --beam=12 --grammar=$testdata/cards/cards.gram; do
+  run 0 "$senone" transcribe -m en-us --report --cache=none -o json "$graph" quiet.wav $testdata/cards/001.wav noise.wav
+  says 'quiet.wav: all of its 2.0 s are silence or noise'
+  says 'noise.wav: all of its 2.0 s are silence or noise'
+  says '; 2 without speech$'
+  [ "$(grep -c 'warning' err)" = 2 ] || fail "more than two warnings: $(cat err)"
+  sed -n 1p out | grep -q '"text":"",.*"no_speech":true,"words":\[\],"phones":\[\]' || fail "quiet: $(cat out)"
+  sed -n 3p out | grep -q '"text":"",.*"no_speech":true,"words":\[\],"phones":\[{"phone":"SIL"' || fail "noise: $(cat out)"
+  ! sed -n 2p out | grep -q no_speech || fail "speech: $(cat out)"
+done
+for i in 1 3; do
+  sed -n ${i}p out | grep -q '"incomplete":true' || fail "the grammar has no empty sentence: $(cat out)"
+done
