@@ -41,9 +41,14 @@ void sn_mixtures_clear(sn_mixtures *m) {
 
 sn_status sn_mix_stats_init(sn_mix_stats *s, const sn_mixtures *m,
                             sn_err *err) {
+  return sn_mix_stats_alloc(s, sn_mixtures_n_gauss(m), m->dim, err);
+}
+
+sn_status sn_mix_stats_alloc(sn_mix_stats *s, size_t n_gauss, size_t dim,
+                             sn_err *err) {
   memset(s, 0, sizeof *s);
-  s->n_gauss = sn_mixtures_n_gauss(m);
-  s->dim = m->dim;
+  s->n_gauss = n_gauss;
+  s->dim = dim;
   s->occ = sn_calloc(s->n_gauss, sizeof *s->occ);
   s->sum = sn_calloc(s->n_gauss * s->dim, sizeof *s->sum);
   s->sumsq = sn_calloc(s->n_gauss * s->dim, sizeof *s->sumsq);

@@ -54,6 +54,9 @@ typedef struct sn_mix_stats {
 } sn_mix_stats;
 SN_NODISCARD sn_status sn_mix_stats_init(sn_mix_stats *s, const sn_mixtures *m,
                                          sn_err *err);
+/* The same by numbers. */
+SN_NODISCARD sn_status sn_mix_stats_alloc(sn_mix_stats *s, size_t n_gauss,
+                                          size_t dim, sn_err *err);
 void sn_mix_stats_clear(sn_mix_stats *s);
 void sn_mix_stats_reset(sn_mix_stats *s);
 void sn_mix_stats_add(sn_mix_stats *to, const sn_mix_stats *from);

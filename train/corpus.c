@@ -78,14 +78,38 @@ static sn_status name_phones(sni_corpus *c, const sn_train_opts *o,
   return SN_OK;
 }
 
-sn_status sni_corpus_load(const char *data, const char *lexicon,
-                          const sn_train_opts *o, sn_pool *pool, sn_log *log,
-                          sni_corpus *c, sn_err *err) {
+sn_status sni_corpus_load_words(const char *data, const char *lexicon,
+                                const sn_train_opts *o, sn_log *log,
+                                sni_corpus *c, sn_err *err) {
   memset(c, 0, sizeof *c);
   sn_status s = load_words(c, data, lexicon, log, err);
   if (s == SN_OK) s = name_phones(c, o, err);
-  if (s == SN_OK) s = sni_corpus_feats(c, pool, log, err);
   if (s != SN_OK) sni_corpus_clear(c);
+  return s;
+}
+
+sn_status sni_corpus_load(const char *data, const char *lexicon,
+                          const sn_train_opts *o, sn_pool *pool, sn_log *log,
+                          sni_corpus *c, sn_err *err) {
+  SN_TRY(sni_corpus_load_words(data, lexicon, o, log, c, err));
+  const sn_status s = sni_corpus_feats(c, pool, log, err);
+  if (s != SN_OK) sni_corpus_clear(c);
+  return s;
+}
+
+sn_status sni_corpus_only(sni_corpus *c, size_t first, size_t end,
+                          sn_err *err) {
+  sn_symtab *speakers = NULL;
+  SN_TRY(sn_symtab_create(&speakers, err));
+  sn_status s = SN_OK;
+  for (size_t i = first; s == SN_OK && i < end && i < c->n; i++) {
+    const char *const name = c->utts[i].speaker;
+    int32_t id = 0;
+    s = sn_symtab_add(speakers, name, strlen(name), &id, err);
+  }
+  for (size_t i = 0; s == SN_OK && i < c->n; i++)
+    c->utts[i].idle = sn_symtab_finds(speakers, c->utts[i].speaker) < 0;
+  sn_symtab_destroy(speakers);
   return s;
 }
 

@@ -25,6 +25,7 @@ static sn_status compute(void *user, size_t i, size_t w, sn_err *err) {
                            .begin_s = u->from->begin_s,
                            .end_s = u->from->end_s};
   if (sn_log_cancelled(l->log)) return sn_fail(err, SN_ECANCEL, "interrupted");
+  if (u->idle) return SN_OK;
   const sn_status s = sn_feat_recording(l->feat, NULL, u->from->path, &a,
                                         l->log, &u->base, err);
   if (s != SN_OK) sn_err_context(err, "utterance %s", u->id);
@@ -158,6 +159,8 @@ sn_status sni_corpus_form(sni_corpus *c, const sni_form *f, sn_pool *pool,
   if (s == SN_OK) s = keep_matrix(c, f->matrix, err);
   SN_TRY(s);
   c->dim = f->matrix.rows > 0 ? f->matrix.rows : D;
+  c->form = *f;
+  c->form.matrix = sn_mat_const(c->transform);
   SN_TRY(set_int(c, "delta-order", f->deltas, err));
   SN_TRY(set_int(c, "left-context", f->left, err));
   return set_int(c, "right-context", f->right, err);
@@ -204,6 +207,14 @@ static sn_status read_matrix(const char *path, sn_mat *out, sn_err *err) {
   return s;
 }
 
+sn_status sni_feat_matrix(const sn_feat_config *feat, sn_mat *out,
+                          sn_err *err) {
+  const char *const path = sn_feat_config_get(feat, "transform");
+  const sn_mat none = {0};
+  *out = none;
+  return path[0] != '\0' ? read_matrix(path, out, err) : SN_OK;
+}
+
 sn_status sni_corpus_like(sni_corpus *c, const sn_feat_config *feat,
                           sn_pool *pool, sn_err *err) {
   sn_mat m = {0};
@@ -213,8 +224,7 @@ sn_status sni_corpus_like(sni_corpus *c, const sn_feat_config *feat,
                 .right = number(feat, "right-context")};
   SN_TRY(same_base(c->feat, feat, err));
   SN_TRY(same_base(feat, c->feat, err));
-  const char *const path = sn_feat_config_get(feat, "transform");
-  if (path[0] != '\0') SN_TRY(read_matrix(path, &m, err));
+  SN_TRY(sni_feat_matrix(feat, &m, err));
   f.matrix = sn_mat_const(m);
   const sn_status s = sni_corpus_form(c, &f, pool, err);
   sn_mat_free(&m);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* One pass over the corpus: shards of 32 utterances are aligned and
- * accumulated by the threads, added in the order of the corpus as they are
- * done (at most `window` at a time are in memory), and the model is updated. */
+ * accumulated by the threads (at most `window` at a time are in memory), added
+ * along a fixed tree (sums_internal.h), and the model is updated. */
 #include <math.h>
 #include <string.h>
 #include <time.h>
@@ -11,47 +11,18 @@
 
 enum { S = SNI_STATES };
 
-typedef struct part {
-  sn_mix_stats mix;
-  double *loops, *steps; /* [P x S] */
-  double ali_logp;       /* of aligned utterances */
-  int64_t n_frames, n_failed;
-} part;
-
 typedef struct pass {
   sni_trainer *t;
   const sn_mat *plain; /* [utterances] where statistics are of; or NULL */
   sni_realign how;
   bool only_align;
-  part *parts; /* [window]; shard i uses i % window */
-  size_t window, n_shards;
-  part total;
+  sni_part *parts;                /* [window]; shard i uses i % window */
+  size_t window, first, n_shards; /* shards of the pass */
+  sni_sums sums;
+  sni_part *total; /* of sums, when all shards are there */
 } pass;
 
-static sn_status part_init(part *p, const sni_trainer *t, sn_err *err) {
-  const size_t n = (size_t)t->tied.n_phones * S;
-  SN_TRY(sn_mix_stats_init(&p->mix, &t->mix, err));
-  p->loops = sn_calloc(n, sizeof *p->loops);
-  p->steps = sn_calloc(n, sizeof *p->steps);
-  return p->loops == NULL || p->steps == NULL ? sn_fail_nomem(err, "statistics")
-                                              : SN_OK;
-}
-
-static void part_clear(part *p) {
-  sn_mix_stats_clear(&p->mix);
-  sn_free(p->loops);
-  sn_free(p->steps);
-}
-
-static void part_reset(part *p, size_t n_phones) {
-  sn_mix_stats_reset(&p->mix);
-  memset(p->loops, 0, n_phones * S * sizeof *p->loops);
-  memset(p->steps, 0, n_phones * S * sizeof *p->steps);
-  p->ali_logp = 0;
-  p->n_frames = p->n_failed = 0;
-}
-
-static void accumulate(const pass *x, size_t utt, part *p) {
+static void accumulate(const pass *x, size_t utt, sni_part *p) {
   const sni_trainer *const t = x->t;
   const sni_utt *const u = &t->corpus->utts[utt];
   const sn_mat sums_of = x->plain != NULL ? x->plain[utt] : u->feats;
@@ -69,12 +40,13 @@ static void accumulate(const pass *x, size_t utt, part *p) {
   }
 }
 
-static sn_status do_shard(void *user, size_t i, size_t w, sn_err *err) {
+static sn_status do_shard(void *user, size_t item, size_t w, sn_err *err) {
   (void)w;
   pass *const x = user;
   sni_corpus *const c = x->t->corpus;
-  part *const p = &x->parts[i % x->window];
-  part_reset(p, (size_t)x->t->tied.n_phones);
+  sni_part *const p = &x->parts[item % x->window];
+  const size_t i = x->first + item;
+  sni_part_reset(p);
   const size_t end = (i + 1) * SNI_SHARD < c->n ? (i + 1) * SNI_SHARD : c->n;
   for (size_t k = i * SNI_SHARD; k < end; k++) {
     sni_utt *const u = &c->utts[k];
@@ -95,41 +67,47 @@ static sn_status do_shard(void *user, size_t i, size_t w, sn_err *err) {
 
 static sn_status add_shard(void *user, size_t i, size_t w, sn_err *err) {
   (void)w;
-  (void)err;
   pass *const x = user;
-  const part *const p = &x->parts[i % x->window];
-  sn_mix_stats_add(&x->total.mix, &p->mix);
-  for (size_t k = 0; k < (size_t)x->t->tied.n_phones * S; k++) {
-    x->total.loops[k] += p->loops[k];
-    x->total.steps[k] += p->steps[k];
-  }
-  x->total.ali_logp += p->ali_logp;
-  x->total.n_frames += p->n_frames;
-  x->total.n_failed += p->n_failed;
+  SN_TRY(sni_sums_put(&x->sums, 0, (int64_t)(x->first + i),
+                      &x->parts[i % x->window], err));
   sn_log_progress(x->t->log, x->t->stage, "shards", (int64_t)i + 1,
                   (int64_t)x->n_shards, i + 1 == x->n_shards);
   return SN_OK;
 }
 
+static size_t all_shards(const sni_corpus *c) {
+  return (c->n + SNI_SHARD - 1) / SNI_SHARD;
+}
+
+/* Shards [first, first + n_shards). */
 static sn_status over_shards(pass *x, sn_err *err) {
-  x->n_shards = (x->t->corpus->n + SNI_SHARD - 1) / SNI_SHARD;
-  x->window = 4 * sn_pool_n_threads(x->t->pool);
+  const sni_trainer *const t = x->t;
+  const size_t G = sn_mixtures_n_gauss(&t->mix), D = t->mix.dim;
+  sn_status s = SN_OK;
+  x->sums.n_shards = (int64_t)all_shards(t->corpus);
+  x->window = 4 * sn_pool_n_threads(t->pool);
   x->parts = sn_calloc(x->window, sizeof *x->parts);
   if (x->parts == NULL) return sn_fail_nomem(err, "statistics");
-  sn_status s = part_init(&x->total, x->t, err);
   for (size_t i = 0; s == SN_OK && i < x->window; i++)
-    s = part_init(&x->parts[i], x->t, err);
+    s = sni_part_init(&x->parts[i], G, D, (size_t)t->tied.n_phones * S, err);
   if (s == SN_OK)
-    s = sn_pool_ordered(x->t->pool, x->n_shards, x->window, do_shard, add_shard,
-                        x, err);
-  for (size_t i = 0; i < x->window; i++) part_clear(&x->parts[i]);
+    s = sn_pool_ordered(t->pool, x->n_shards, x->window, do_shard, add_shard, x,
+                        err);
+  for (size_t i = 0; i < x->window; i++) sni_part_clear(&x->parts[i]);
   sn_free(x->parts);
+  x->total = sni_sums_root(&x->sums, NULL);
   return s;
+}
+
+static sn_status over_corpus(pass *x, sn_err *err) {
+  x->first = 0;
+  x->n_shards = all_shards(x->t->corpus);
+  return over_shards(x, err);
 }
 
 /* Loop probabilities within [0.01, 0.99]; a phone that was not seen keeps its
  * own. */
-static void update_tmats(sni_trainer *t, const part *p) {
+void sni_update_tmats(sni_trainer *t, const sni_part *p) {
   for (size_t i = 0; i < (size_t)t->tied.n_phones * S; i++) {
     if (p->steps[i] < 1) continue;
     double loop = p->loops[i] / (p->loops[i] + p->steps[i]);
@@ -148,13 +126,14 @@ sn_status sni_tables(sni_trainer *t, sn_err *err) {
 static sn_status note(sni_trainer *t, int n, const pass *x,
                       const sn_mix_update_report *r, double cpu_s,
                       sn_err *err) {
-  const double logp =
-      x->total.mix.n_frames > 0 ? x->total.mix.logp / x->total.mix.n_frames : 0;
+  const double logp = x->total->mix.n_frames > 0
+                          ? x->total->mix.logp / x->total->mix.n_frames
+                          : 0;
   sn_info(t->log,
           "%s pass %d: %.4f nat a frame, %zu Gaussians, %lld utterances not "
           "aligned",
           t->stage, n, logp, sn_mixtures_n_gauss(&t->mix),
-          (long long)x->total.n_failed);
+          (long long)x->total->n_failed);
   return sn_str_addf(
       &t->json, err,
       "%s\n    {\"pass\": %d, \"aligned\": %s, \"logp_per_frame\": %.6f, "
@@ -162,7 +141,7 @@ static sn_status note(sni_trainer *t, int n, const pass *x,
       "\"removed\": %lld, \"floored\": %lld, \"unseen_pdfs\": %lld, "
       "\"cpu_s\": %.2f}",
       t->json.n > 0 ? "," : "", n, x->how == SNI_KEEP ? "false" : "true", logp,
-      x->total.mix.n_frames, (long long)x->total.n_failed,
+      x->total->mix.n_frames, (long long)x->total->n_failed,
       sn_mixtures_n_gauss(&t->mix), (long long)r->n_removed,
       (long long)r->n_floored, (long long)r->n_unseen, cpu_s);
 }
@@ -171,12 +150,12 @@ static sn_status update(sni_trainer *t, int n, const pass *x, size_t target,
                         double min_occ, clock_t from, sn_err *err) {
   const sn_mix_update_opts o = {min_occ, t->o->var_floor, 1e-5};
   sn_mix_update_report r;
-  if (x->total.mix.n_frames < 1)
+  if (x->total->mix.n_frames < 1)
     return sn_fail(err, SN_EMISMATCH,
                    "not one utterance could be aligned with its words: do the "
                    "transcripts belong to these recordings?");
-  SN_TRY(sn_mix_update(&t->mix, &x->total.mix, &o, t->occ, &r, err));
-  update_tmats(t, &x->total);
+  SN_TRY(sn_mix_update(&t->mix, &x->total->mix, &o, t->occ, &r, err));
+  sni_update_tmats(t, x->total);
   if (target > sn_mixtures_n_gauss(&t->mix))
     SN_TRY(sn_mix_split(&t->mix, t->occ, target, t->o->power, 20.0, (uint64_t)n,
                         err));
@@ -188,9 +167,9 @@ sn_status sni_pass(sni_trainer *t, int n, sni_realign how, size_t target,
                    double min_occ, sn_err *err) {
   pass x = {.t = t, .how = how};
   const clock_t from = clock();
-  sn_status s = over_shards(&x, err);
+  sn_status s = over_corpus(&x, err);
   if (s == SN_OK) s = update(t, n, &x, target, min_occ, from, err);
-  part_clear(&x.total);
+  sni_sums_clear(&x.sums);
   return s;
 }
 
@@ -232,21 +211,30 @@ sn_status sni_pass_plain(sni_trainer *t, const sn_mat *plain, sn_mixtures *out,
   memset(out, 0, sizeof *out);
   double *const occ = sn_calloc(t->mix.n_pdfs, sizeof *occ);
   if (occ == NULL) return sn_fail_nomem(err, "mixtures");
-  sn_status s = over_shards(&x, err);
+  sn_status s = over_corpus(&x, err);
   if (s == SN_OK) s = copy_mixtures(&t->mix, out, err);
   if (s == SN_OK) {
-    keep_unseen(&t->mix, &x.total.mix);
-    s = sn_mix_update(out, &x.total.mix, &o, occ, &r, err);
+    keep_unseen(&t->mix, &x.total->mix);
+    s = sn_mix_update(out, &x.total->mix, &o, occ, &r, err);
   }
-  part_clear(&x.total);
+  sni_sums_clear(&x.sums);
   sn_free(occ);
+  return s;
+}
+
+sn_status sni_accumulate_shards(sni_trainer *t, size_t first, size_t end,
+                                sni_sums *out, sn_err *err) {
+  pass x = {
+      .t = t, .how = SNI_VITERBI, .first = first, .n_shards = end - first};
+  const sn_status s = over_shards(&x, err);
+  *out = x.sums;
   return s;
 }
 
 sn_status sni_realign_all(sni_trainer *t, sn_err *err) {
   pass x = {.t = t, .how = SNI_VITERBI, .only_align = true};
-  const sn_status s = over_shards(&x, err);
-  part_clear(&x.total);
+  const sn_status s = over_corpus(&x, err);
+  sni_sums_clear(&x.sums);
   return s;
 }
 

@@ -276,20 +276,27 @@ static sn_status project(sni_trainer *t, sn_err *err) {
 static bool turns(int n) { return n == 2 || n == 4 || n == 6 || n == 12; }
 static bool aligns(int n) { return n == 10 || n == 20 || n == 30; }
 
-sn_status sni_run_lda(sni_trainer *t, const char *exp, sn_err *err) {
+static sn_status begin(sni_trainer *t, const char *exp, sn_err *err) {
   SN_TRY(sni_stage_load(t, exp, "tri", err));
   SN_TRY(sni_tables(t, err));
   SN_TRY(sni_realign_all(t, err));
   SN_TRY(project(t, err));
   SN_TRY(sni_plant(t, t->o->lda_leaves, err));
-  SN_TRY(sni_tables(t, err));
+  return sni_tables(t, err);
+}
+
+sn_status sni_run_lda(sni_trainer *t, const char *exp, sn_err *err) {
+  int done = 0;
+  SN_TRY(sni_resume(t, exp, &done, err));
+  if (done == 0) SN_TRY(begin(t, exp, err));
   const size_t from = (size_t)t->tied.n_pdfs;
-  for (int n = 1; n <= t->o->lda_passes; n++) {
+  for (int n = done + 1; n <= t->o->lda_passes; n++) {
     if (turns(n)) SN_TRY(turn(t, err));
     const size_t target =
         sni_target_at(from, (size_t)t->o->lda_gauss, n, t->o->lda_passes);
     SN_TRY(sni_pass(t, n, aligns(n) ? SNI_VITERBI : SNI_KEEP, target,
                     t->o->min_occ, err));
+    SN_TRY(sni_checkpoint_write(t, exp, n, err));
   }
   return sni_stage_write(t, exp, err);
 }

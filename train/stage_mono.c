@@ -62,11 +62,15 @@ static bool mono_aligns(int n) {
 enum { CHECKED_PASS = 4 };
 
 sn_status sni_run_mono(sni_trainer *t, const char *exp, sn_err *err) {
-  SN_TRY(start_mono(t, err));
-  SN_TRY(sni_tables(t, err));
+  int done = 0;
+  SN_TRY(sni_resume(t, exp, &done, err));
+  if (done == 0) {
+    SN_TRY(start_mono(t, err));
+    SN_TRY(sni_tables(t, err));
+    SN_TRY(sni_pass(t, 0, SNI_FLAT, 0, 3, err));
+  }
   const size_t from = (size_t)t->tied.n_pdfs;
-  SN_TRY(sni_pass(t, 0, SNI_FLAT, 0, 3, err));
-  for (int n = 1; n <= t->o->mono_passes; n++) {
+  for (int n = done + 1; n <= t->o->mono_passes; n++) {
     const bool grows = n > CHECKED_PASS;
     SN_TRY(sni_pass(t, n, mono_aligns(n) ? SNI_VITERBI : SNI_KEEP,
                     grows ? sni_target_at(from, (size_t)t->o->mono_gauss, n,
@@ -78,6 +82,7 @@ sn_status sni_run_mono(sni_trainer *t, const char *exp, sn_err *err) {
       SN_TRY(sni_realign_all(t, err));
       SN_TRY(sni_check_fit(t, err));
     }
+    SN_TRY(sni_checkpoint_write(t, exp, n, err));
   }
   return sni_stage_write(t, exp, err);
 }

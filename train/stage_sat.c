@@ -24,10 +24,9 @@
 
 enum { S = SNI_STATES };
 
+/* Its transform, of plain features, is that of the trainer's list. */
 typedef struct speaker {
-  sn_arr_i32 utts; /* in the order of the corpus */
-  sn_mat w;        /* [D x (D + 1)] of plain features */
-  bool estimated;
+  sn_arr_i32 utts;     /* in the order of the corpus */
   double gain, frames; /* of the last estimate, nat a frame */
 } speaker;
 
@@ -43,16 +42,19 @@ static void sat_clear(sat *x) {
   sn_free(x->plain);
   for (size_t i = 0; i < x->speakers.n; i++) {
     SN_ARR_FREE(&x->speakers.data[i].utts);
-    sn_mat_free(&x->speakers.data[i].w);
   }
   SN_ARR_FREE(&x->speakers);
 }
 
 static sn_status add_speaker(sat *x, sn_err *err) {
   const size_t D = x->t->corpus->dim;
-  const speaker none = {.estimated = false};
+  sni_trainer *const t = x->t;
+  const speaker none = {.gain = 0};
+  const sni_transform identity = {.estimated = false};
   SN_TRY(SN_ARR_PUSH(&x->speakers, none, err));
-  sn_mat *const w = &x->speakers.data[x->speakers.n - 1].w;
+  if (x->speakers.n <= t->speakers.n) return SN_OK; /* taken up again */
+  SN_TRY(SN_ARR_PUSH(&t->speakers, identity, err));
+  sn_mat *const w = &t->speakers.data[t->speakers.n - 1].w;
   SN_TRY(sn_mat_alloc(D, D + 1, w, err));
   sn_fmllr_identity(*w);
   return SN_OK;
@@ -142,22 +144,27 @@ static void transform(const sat *x, size_t utt, sn_cmat w) {
 }
 
 /* The new transform after the old one. */
-static sn_status compose(const sat *x, speaker *sp, sn_cmat later,
-                         sn_err *err) {
+static sn_status compose(sni_transform *of, sn_cmat later, sn_err *err) {
   sn_mat both = {0};
   SN_TRY(sn_mat_alloc(later.rows, later.cols, &both, err));
-  sn_fmllr_compose(later, sn_mat_const(sp->w), both);
-  sn_mat_free(&sp->w);
-  sp->w = both;
-  for (size_t i = 0; i < sp->utts.n; i++)
-    transform(x, (size_t)sp->utts.data[i], sn_mat_const(sp->w));
+  sn_fmllr_compose(later, sn_mat_const(of->w), both);
+  sn_mat_free(&of->w);
+  of->w = both;
+  of->estimated = true;
   return SN_OK;
+}
+
+static void transform_all(const sat *x, const speaker *sp,
+                          const sni_transform *of) {
+  for (size_t i = 0; i < sp->utts.n; i++)
+    transform(x, (size_t)sp->utts.data[i], sn_mat_const(of->w));
 }
 
 static sn_status estimate(void *user, size_t i, size_t thread, sn_err *err) {
   (void)thread;
   const sat *const x = user;
   speaker *const sp = &x->speakers.data[i];
+  sni_transform *const own = &x->t->speakers.data[i];
   const sni_corpus *const c = x->t->corpus;
   const sn_fmllr_opts o = {
       .min_count = x->t->o->sat_min_frames, .iters = 20, .kind = SN_FMLLR_FULL};
@@ -173,8 +180,10 @@ static sn_status estimate(void *user, size_t i, size_t thread, sn_err *err) {
   for (size_t k = 0; s == SN_OK && k < sp->utts.n; k++)
     add_utt(x->t, &c->utts[sp->utts.data[k]], scratch, &stats);
   if (s == SN_OK) s = sn_fmllr_estimate(&stats, &o, w, &r, err);
-  if (s == SN_OK && r.estimated) s = compose(x, sp, sn_mat_const(w), err);
-  sp->estimated = sp->estimated || r.estimated;
+  if (s == SN_OK && r.estimated) {
+    s = compose(own, sn_mat_const(w), err);
+    if (s == SN_OK) transform_all(x, sp, own);
+  }
   sp->gain = r.gain;
   sp->frames = r.count;
   sn_free(scratch);
@@ -191,7 +200,7 @@ static sn_status adapt(sat *x, sn_err *err) {
   SN_TRY(sn_pool_for(x->t->pool, x->speakers.n, estimate, x, err));
   for (size_t i = 0; i < x->speakers.n; i++) {
     const speaker *const sp = &x->speakers.data[i];
-    n += sp->estimated;
+    n += x->t->speakers.data[i].estimated;
     frames += sp->frames;
     gain += sp->gain * sp->frames;
   }
@@ -212,28 +221,50 @@ static sn_status adapt(sat *x, sn_err *err) {
 static bool adapts(int n) { return n == 2 || n == 4 || n == 6 || n == 12; }
 static bool aligns(int n) { return n == 10 || n == 20 || n == 30; }
 
-static sn_status passes(sat *x, sn_err *err) {
+static sn_status passes(sat *x, const char *exp, int done, sn_err *err) {
   sni_trainer *const t = x->t;
   const size_t from = (size_t)t->tied.n_pdfs;
-  for (int n = 1; n <= t->o->sat_passes; n++) {
+  for (int n = done + 1; n <= t->o->sat_passes; n++) {
     if (adapts(n)) SN_TRY(adapt(x, err));
     SN_TRY(sni_pass(
         t, n, aligns(n) ? SNI_VITERBI : SNI_KEEP,
         sni_target_at(from, (size_t)t->o->sat_gauss, n, t->o->sat_passes),
         t->o->min_occ, err));
+    SN_TRY(sni_checkpoint_write(t, exp, n, err));
   }
   return SN_OK;
 }
 
-static sn_status run(sat *x, const char *exp, sn_err *err) {
+static sn_status begin(sat *x, const char *exp, sn_err *err) {
   sni_trainer *const t = x->t;
+  SN_TRY(sni_stage_load(t, exp, "lda", err));
   SN_TRY(sni_tables(t, err));
   SN_TRY(sni_realign_all(t, err));
   SN_TRY(sat_init(x, err));
   SN_TRY(adapt(x, err));
   SN_TRY(sni_plant(t, t->o->sat_leaves, err));
-  SN_TRY(sni_tables(t, err));
-  SN_TRY(passes(x, err));
+  return sni_tables(t, err);
+}
+
+/* Features as they were: the speakers' transforms of the plain ones. */
+static sn_status go_on(sat *x, sn_err *err) {
+  const size_t n = x->t->speakers.n;
+  SN_TRY(sat_init(x, err));
+  if (x->speakers.n != n)
+    return sn_fail(err, SN_EFORMAT, "the checkpoint has %zu speakers, not %zu",
+                   n, x->speakers.n);
+  for (size_t i = 0; i < n; i++)
+    if (x->t->speakers.data[i].estimated)
+      transform_all(x, &x->speakers.data[i], &x->t->speakers.data[i]);
+  return SN_OK;
+}
+
+static sn_status run(sat *x, const char *exp, sn_err *err) {
+  sni_trainer *const t = x->t;
+  int done = 0;
+  SN_TRY(sni_resume(t, exp, &done, err));
+  SN_TRY(done == 0 ? begin(x, exp, err) : go_on(x, err));
+  SN_TRY(passes(x, exp, done, err));
   sn_mixtures first = {0};
   SN_TRY(sni_pass_plain(t, x->plain, &first, err));
   t->first = &first;
@@ -245,7 +276,6 @@ static sn_status run(sat *x, const char *exp, sn_err *err) {
 
 sn_status sni_run_sat(sni_trainer *t, const char *exp, sn_err *err) {
   sat x = {.t = t};
-  SN_TRY(sni_stage_load(t, exp, "lda", err));
   const sn_status s = run(&x, exp, err);
   sat_clear(&x);
   return s;

@@ -6,7 +6,7 @@
 #include "base/io.h"
 #include "base/mem.h"
 #include "score/report.h"
-#include "train/train_internal.h"
+#include "train/checkpoint_internal.h"
 
 size_t sni_target_at(size_t from, size_t to, int n, int n_passes) {
   const int end = n_passes * 3 / 4 < 1 ? 1 : n_passes * 3 / 4;
@@ -65,6 +65,9 @@ static sn_status write_json(const sni_trainer *t, const char *path,
   if (s == SN_OK) s = sn_writef(w, err, "],\n  \"occupancy\": [");
   for (int32_t i = 0; s == SN_OK && i < t->tied.n_pdfs; i++)
     s = sn_writef(w, err, "%s%.0f", i > 0 ? ", " : "", t->occ[i]);
+  if (s == SN_OK) s = sn_writef(w, err, "],\n  \"resumed_after\": [");
+  for (size_t i = 0; s == SN_OK && i < t->resumed.n; i++)
+    s = sn_writef(w, err, "%s%d", i > 0 ? ", " : "", t->resumed.data[i]);
   if (s == SN_OK)
     s = sn_writef(w, err, "],\n  \"passes\": [%s\n  ]\n}\n",
                   sn_str_get(&t->json));
@@ -141,6 +144,7 @@ sn_status sni_stage_write(sni_trainer *t, const char *exp, sn_err *err) {
   if (s == SN_OK) s = write_json(t, json, err);
   if (s == SN_OK) s = write_tree(t, exp, err);
   if (s == SN_OK) s = sn_am_write_parts(&parts, dir, err);
+  if (s == SN_OK) sni_checkpoint_remove(t, exp);
   sn_free(filler);
   sn_free(dir);
   sn_free(json);
@@ -154,7 +158,25 @@ void sni_trainer_clear(sni_trainer *t) {
   sn_free(t->occ);
   sn_str_clear(&t->json);
   sn_str_clear(&t->tree);
+  for (size_t i = 0; i < t->speakers.n; i++)
+    sn_mat_free(&t->speakers.data[i].w);
+  SN_ARR_FREE(&t->speakers);
+  SN_ARR_FREE(&t->resumed);
   sn_pool_destroy(t->pool);
+}
+
+sn_status sni_same_phones(const sni_corpus *c, const sn_am *am, const char *dir,
+                          sn_err *err) {
+  if (sn_am_n_phones(am) != c->n_phones)
+    return sn_fail(err, SN_EMISMATCH,
+                   "'%s' has %d phones, the lexicon and silence have %d", dir,
+                   sn_am_n_phones(am), c->n_phones);
+  for (int32_t p = 0; p < c->n_phones; p++)
+    if (strcmp(sn_am_phone(am, p), c->phones[p]) != 0)
+      return sn_fail(err, SN_EMISMATCH,
+                     "'%s': phone %d is %s, in the lexicon %s: train it again",
+                     dir, p, sn_am_phone(am, p), c->phones[p]);
+  return SN_OK;
 }
 
 sn_status sni_stage_load(sni_trainer *t, const char *exp, const char *stage,
@@ -163,15 +185,7 @@ sn_status sni_stage_load(sni_trainer *t, const char *exp, const char *stage,
   sn_am *am = NULL;
   sn_status s = sni_stage_path(exp, stage, NULL, &dir, err);
   if (s == SN_OK) s = sn_am_load(dir, t->log, &am, err);
-  if (s == SN_OK && sn_am_n_phones(am) != t->corpus->n_phones)
-    s = sn_fail(err, SN_EMISMATCH,
-                "'%s' has %d phones, the lexicon and silence have %d", dir,
-                sn_am_n_phones(am), t->corpus->n_phones);
-  for (int32_t p = 0; s == SN_OK && p < t->corpus->n_phones; p++)
-    if (strcmp(sn_am_phone(am, p), t->corpus->phones[p]) != 0)
-      s = sn_fail(err, SN_EMISMATCH,
-                  "'%s': phone %d is %s, in the lexicon %s: train it again",
-                  dir, p, sn_am_phone(am, p), t->corpus->phones[p]);
+  if (s == SN_OK) s = sni_same_phones(t->corpus, am, dir, err);
   if (s == SN_OK) s = sni_corpus_like(t->corpus, sn_am_feat(am), t->pool, err);
   if (s == SN_OK) s = sni_tied_load(am, &t->tied, err);
   if (s == SN_OK) s = sn_am_mixtures(am, &t->mix, err);
@@ -183,12 +197,12 @@ sn_status sni_stage_load(sni_trainer *t, const char *exp, const char *stage,
 /* ---- Stages ---- */
 
 static const struct stage {
-  const char *name;
+  const char *name, *before;
   sn_status (*run)(sni_trainer *t, const char *exp, sn_err *err);
-} stages[] = {{"mono", sni_run_mono},
-              {"tri", sni_run_tri},
-              {"lda", sni_run_lda},
-              {"sat", sni_run_sat}};
+} stages[] = {{"mono", NULL, sni_run_mono},
+              {"tri", "mono", sni_run_tri},
+              {"lda", "tri", sni_run_lda},
+              {"sat", "lda", sni_run_sat}};
 
 static sn_status run_stage(const struct stage *stage, const char *const in[3],
                            const sn_train_opts *opts, sn_log *log,
@@ -200,6 +214,8 @@ static sn_status run_stage(const struct stage *stage, const char *const in[3],
   if (done) return SN_OK;
   sn_status s = sn_pool_create((size_t)t.o->jobs, &t.pool, err);
   if (s == SN_OK) s = sni_corpus_load(in[0], in[1], t.o, t.pool, log, &c, err);
+  if (s == SN_OK)
+    s = sni_run_identity(&t, in[2], stage->before, &t.identity, err);
   if (s == SN_OK) s = stage->run(&t, in[2], err);
   sni_trainer_clear(&t);
   sni_corpus_clear(&c);

@@ -2,10 +2,11 @@
 /* train/train.h - acoustic models from recordings and their words.
  *
  * Each stage goes over the corpus in passes: shards of 32 utterances are
- * accumulated by the threads, added in the order of the corpus, and the model
- * is updated. The result does not depend on the number of threads. A stage's
+ * accumulated by the threads, added along a fixed tree, and the model is
+ * updated. The result does not depend on the number of threads. A stage's
  * folder EXP/STAGE is a model directory with a train.json; a stage that has
- * both is not done again. */
+ * both is not done again, one that was stopped goes on after its last pass
+ * (EXP/STAGE/checkpoint.bin). */
 #ifndef SN_TRAIN_TRAIN_H
 #define SN_TRAIN_TRAIN_H
 #include <stdbool.h>

@@ -9,6 +9,7 @@
 #include "base/pool.h"
 #include "frontend/datadir.h"
 #include "lexicon/lexicon.h"
+#include "train/sums_internal.h"
 #include "train/train.h"
 #ifdef __cplusplus
 extern "C" {
@@ -35,7 +36,15 @@ typedef struct sni_utt {
   SN_ARR(sni_seg) segs;
   double logp; /* of the last alignment */
   bool failed; /* the last alignment */
+  bool idle;   /* not looked at: no features */
 } sni_utt;
+
+/* What is made of base frames: deltas, then frames side by side, then a
+ * matrix (empty: none), [dim x D] or, affine, [dim x (D + 1)]. */
+typedef struct sni_form {
+  int32_t deltas, window, left, right;
+  sn_cmat matrix;
+} sni_form;
 
 typedef struct sni_corpus {
   sn_datadir dir;
@@ -48,24 +57,32 @@ typedef struct sni_corpus {
   sn_feat_config *feat; /* how feats are made, but for the matrix */
   sn_mat transform;     /* owned; the matrix, or empty */
   size_t base_dim, dim;
+  sni_form form; /* how feats are made; its matrix is transform */
 } sni_corpus;
 SN_NODISCARD sn_status sni_corpus_load(const char *data, const char *lexicon,
                                        const sn_train_opts *o, sn_pool *pool,
                                        sn_log *log, sni_corpus *c, sn_err *err);
 void sni_corpus_clear(sni_corpus *c);
-/* Part of sni_corpus_load: base and, with deltas of two orders, feats. */
+/* Parts of sni_corpus_load: words and phones; base and, with deltas of two
+ * orders, feats. */
+SN_NODISCARD sn_status sni_corpus_load_words(const char *data,
+                                             const char *lexicon,
+                                             const sn_train_opts *o,
+                                             sn_log *log, sni_corpus *c,
+                                             sn_err *err);
 SN_NODISCARD sn_status sni_corpus_feats(sni_corpus *c, sn_pool *pool,
                                         sn_log *log, sn_err *err);
 
-/* What is made of base frames: deltas, then frames side by side, then a
- * matrix (empty: none), [dim x D] or, affine, [dim x (D + 1)]. */
-typedef struct sni_form {
-  int32_t deltas, window, left, right;
-  sn_cmat matrix;
-} sni_form;
 /* feats and dim anew; c->feat and c->transform follow. */
 SN_NODISCARD sn_status sni_corpus_form(sni_corpus *c, const sni_form *f,
                                        sn_pool *pool, sn_err *err);
+/* Between the two: utterances [first, end) matter, and what their speakers
+ * said elsewhere, for its mean; others are idle. */
+SN_NODISCARD sn_status sni_corpus_only(sni_corpus *c, size_t first, size_t end,
+                                       sn_err *err);
+/* The matrix of a front end, [0 x 0] where it has none. */
+SN_NODISCARD sn_status sni_feat_matrix(const sn_feat_config *feat, sn_mat *out,
+                                       sn_err *err);
 /* feats as a model's front end makes them, except for the mean, which is
  * always the speaker's. SN_EMISMATCH: base frames of other settings. */
 SN_NODISCARD sn_status sni_corpus_like(sni_corpus *c,
@@ -87,6 +104,12 @@ SN_NODISCARD sn_status sni_tied_tree(const sn_tree *tree, const sni_tied *from,
 SN_NODISCARD sn_status sni_tied_load(const sn_am *am, sni_tied *t, sn_err *err);
 int32_t sni_tied_hmm(const sni_tied *t, const sni_seg *seg);
 
+/* A speaker's transform of features, [dim x (dim + 1)]. */
+typedef struct sni_transform {
+  sn_mat w; /* owned */
+  bool estimated;
+} sni_transform;
+
 /* A state of training. */
 typedef struct sni_trainer {
   sni_corpus *corpus;
@@ -100,6 +123,9 @@ typedef struct sni_trainer {
   double *occ; /* [N] frames of each pdf at the last update */
   sn_str json; /* passes so far, for train.json */
   sn_str tree; /* tree.json; empty: no trees */
+  SN_ARR(sni_transform) speakers; /* by first appearance; of stage sat */
+  sn_arr_i32 resumed; /* the passes after which a killed run went on */
+  uint32_t identity;  /* of the run: see checkpoint_internal.h */
   const char *stage;
 } sni_trainer;
 
@@ -116,6 +142,13 @@ typedef enum sni_realign { SNI_KEEP, SNI_FLAT, SNI_VITERBI } sni_realign;
 /* One pass: (align,) accumulate, update; to `target` Gaussians. */
 SN_NODISCARD sn_status sni_pass(sni_trainer *t, int pass, sni_realign how,
                                 size_t target, double min_occ, sn_err *err);
+/* Aligns and accumulates shards [first, end) of the corpus. *out is the
+ * caller's, also on failure. */
+SN_NODISCARD sn_status sni_accumulate_shards(sni_trainer *t, size_t first,
+                                             size_t end, sni_sums *out,
+                                             sn_err *err);
+/* Transitions of phones that were seen. */
+void sni_update_tmats(sni_trainer *t, const sni_part *p);
 /* The alignments alone. */
 SN_NODISCARD sn_status sni_realign_all(sni_trainer *t, sn_err *err);
 /* The Gaussians of t->mix over other features: posteriors come from the
@@ -135,9 +168,20 @@ SN_NODISCARD sn_status sni_stage_done(const char *exp, const char *stage,
                                       sn_log *log, bool *done, sn_err *err);
 SN_NODISCARD sn_status sni_stage_write(sni_trainer *t, const char *exp,
                                        sn_err *err);
+/* SN_EMISMATCH: the model of folder `dir` has other phones. */
+SN_NODISCARD sn_status sni_same_phones(const sni_corpus *c, const sn_am *am,
+                                       const char *dir, sn_err *err);
 /* Tying and Gaussians of EXP/stage; phones must be those of the corpus. */
 SN_NODISCARD sn_status sni_stage_load(sni_trainer *t, const char *exp,
                                       const char *stage, sn_err *err);
+/* What EXP/STAGE/checkpoint.bin says, where it is of this run: model,
+ * alignments, features, and the pass it was written after; else *pass is 0. */
+SN_NODISCARD sn_status sni_resume(sni_trainer *t, const char *exp, int *pass,
+                                  sn_err *err);
+SN_NODISCARD sn_status sni_checkpoint_write(const sni_trainer *t,
+                                            const char *exp, int pass,
+                                            sn_err *err);
+void sni_checkpoint_remove(const sni_trainer *t, const char *exp);
 /* Gaussians wanted after pass n of n_passes: growing to three quarters. */
 size_t sni_target_at(size_t from, size_t to, int n, int n_passes);
 /* A tree of the corpus as it is aligned, at most max_leaves; its tying, and one

@@ -11,6 +11,7 @@
 #include "lm/ngram.h"
 #include "tests/am/am_support.h"
 #include "tests/graphs/openfst_bytes.h"
+#include "train/checkpoint_internal.h"
 
 static sn_err err;
 
@@ -286,6 +287,43 @@ static void openfst_seeds(const char *dir) {
   }
 }
 
+/* Sums of three of four shards, and a checkpoint of one utterance. */
+static void training_seeds(const char *dir) {
+  const char *const to = target(dir, "train_stats");
+  sni_stats_file f = {.model_crc = 1, .corpus_crc = 2, .n_utts = 100};
+  f.sums.n_shards = 4;
+  for (int64_t i = 0; i < 3; i++) {
+    sni_part p;
+    check(sni_part_init(&p, 2, 3, 6, &err));
+    p.mix.occ[0] = p.mix.sumsq[1] = p.loops[2] = 1.5;
+    check(sni_sums_put(&f.sums, 0, i, &p, &err));
+    sni_part_clear(&p);
+  }
+  check(sni_stats_write(&f, in(to, "sums"), &err));
+  sni_stats_clear(&f);
+
+  static const int32_t ones[] = {1, 1, 1, 2, 1, 1};
+  sni_seg segs[] = {{.word = -1, .pron = -1, .begin = {0, 1, 2, 4}},
+                    {.phone = 1, .begin = {4, 5, 6, 8}}};
+  sni_utt utt = {.segs = {segs, 2, 2}, .logp = -5};
+  sni_corpus c = {.utts = &utt, .n = 1, .n_phones = 2};
+  double occ[6] = {1, 2, 3, 4, 5, 6};
+  sni_trainer t = {.corpus = &c, .occ = occ, .stage = "mono"};
+  check(sni_tied_mono(2, &t.tied, &err));
+  check(sn_mixtures_init(&t.mix, 6, 2, ones, &err));
+  for (size_t i = 0; i < 14; i++) t.mix.vars[i] = 1;
+  check(sn_str_adds(&t.json, "{}", &err));
+  check(sni_checkpoint_write(&t, to, 3, &err));
+  char *path = NULL;
+  check(sni_stage_path(to, "mono", "checkpoint.bin", &path, &err));
+  if (rename(path, in(to, "checkpoint")) != 0 || rmdir(in(to, "mono")) != 0)
+    exit(1);
+  sn_free(path);
+  sni_tied_clear(&t.tied);
+  sn_mixtures_clear(&t.mix);
+  sn_str_clear(&t.json);
+}
+
 int main(int argc, char **argv) {
   if (argc != 2) return 2;
   (void)mkdir(argv[1], 0777);
@@ -299,5 +337,6 @@ int main(int argc, char **argv) {
   openfst_seeds(argv[1]);
   lattice_seeds(argv[1]);
   audio_seeds(argv[1]);
+  training_seeds(argv[1]);
   return 0;
 }
