@@ -4,8 +4,8 @@
  *
  * With a cache folder the graph is kept there under a name made of everything
  * that goes into it: the acoustic model's topology, the lexicon's and language
- * model's path, size and time of change, the text of grammar and words, and
- * this program's version. */
+ * model's path, size and time of change, the text of grammar, words and
+ * classes, and this program's version. */
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -57,6 +57,21 @@ static sn_status mix_content(digest *d, const char *path, sn_err *err) {
   return SN_OK;
 }
 
+static sn_status mix_classes(digest *d, const char *spec, sn_err *err) {
+  sn_span rest = sn_word_class_list(spec), name, file;
+  bool more;
+  for (;;) {
+    SN_TRY(sn_word_class_next(&rest, &name, &file, &more, err));
+    if (!more) return SN_OK;
+    sn_str path = {0};
+    mix(d, name.p, name.n);
+    sn_status s = sn_str_add(&path, file.p, file.n, err);
+    if (s == SN_OK) s = mix_content(d, sn_str_get(&path), err);
+    sn_str_clear(&path);
+    SN_TRY(s);
+  }
+}
+
 static sn_status cache_key(const sni_compile *c, digest *d, sn_err *err) {
   const sn_settings *const s = c->settings;
   d->h = UINT64_C(14695981039346656037);
@@ -75,6 +90,7 @@ static sn_status cache_key(const sni_compile *c, digest *d, sn_err *err) {
   if (s->grammar[0] != '\0') SN_TRY(mix_content(d, s->grammar, err));
   if (s->words[0] != '\0') SN_TRY(mix_content(d, s->words, err));
   mix_text(d, s->rule);
+  SN_TRY(mix_classes(d, s->classes, err));
   mix(d, &s->grammar_weight, sizeof s->grammar_weight);
   mix(d, &s->grammar_place, sizeof s->grammar_place);
   return SN_OK;
@@ -119,6 +135,7 @@ static sn_status build(const sni_compile *c, const char *path, sn_err *err) {
   sn_lexicon lex = {0};
   sn_ngram *lm = NULL;
   sn_grammar grammar = {0};
+  sn_word_classes classes = {0};
   const bool has_grammar = set->grammar[0] != '\0' || set->words[0] != '\0';
   sn_status s = load_lexicon(c->lexicon, &lex, err);
   if (s == SN_OK && set->lm[0] != '\0')
@@ -128,16 +145,19 @@ static sn_status build(const sni_compile *c, const char *path, sn_err *err) {
         set->grammar, set->rule[0] != '\0' ? set->rule : NULL, &grammar, err);
   else if (s == SN_OK && set->words[0] != '\0')
     s = sn_grammar_load_words(set->words, &grammar, err);
+  if (s == SN_OK) s = sn_word_classes_load(set->classes, &classes, err);
   if (s == SN_OK) {
     sn_graph_opts o;
     sn_opt_defaults(sn_graph_opt_table, &o);
     o.grammar_weight = set->grammar_weight;
     o.grammar_place = set->grammar_place;
     o.on_missing = set->keep_going ? SN_MISSING_DROP : SN_MISSING_REFUSE;
-    s = sn_graph_build(c->am, &lex, lm, has_grammar ? &grammar : NULL, &o,
-                       c->log, path, NULL, err);
+    const sn_graph_inputs in = {c->am, &lex, lm, has_grammar ? &grammar : NULL,
+                                lm != NULL ? &classes : NULL};
+    s = sn_graph_build_from(&in, &o, c->log, path, NULL, err);
   }
   sn_grammar_clear(&grammar);
+  sn_word_classes_clear(&classes);
   sn_ngram_destroy(lm);
   sn_lexicon_clear(&lex);
   return s;
@@ -149,6 +169,8 @@ sn_status sni_compile_graph(const sni_compile *c, char **path, bool *remove_it,
   *remove_it = false;
   if (c->settings->grammar[0] != '\0' && c->settings->words[0] != '\0')
     return sn_fail(err, SN_EARG, "give either grammar or words");
+  if (c->settings->classes[0] != '\0' && c->settings->lm[0] == '\0')
+    return sn_fail(err, SN_EARG, "class: its words are those of lm: give one");
   if (!sn_file_exists(c->lexicon))
     return sn_fail(err, SN_EIO,
                    "the model has no lexicon: there is no '%s', so no graph "

@@ -125,6 +125,7 @@ static sn_status read_decode(senone_model *m, const sn_ini *ini,
   m->settings = *set;
   m->settings.models = m->settings.graph = m->settings.lm = NULL;
   m->settings.grammar = m->settings.rule = m->settings.words = NULL;
+  m->settings.classes = NULL;
   m->settings.cache = m->settings.temp = NULL;
   m->settings.rescore_lm = m->settings.graph_lm = NULL;
   return SN_OK;
@@ -158,8 +159,8 @@ static sn_status open_graph(senone_model *m, const sn_ini *ini,
   char *path = NULL, *lexicon = NULL;
   bool remove_it = false;
   sn_status s = SN_OK;
-  const bool compile =
-      set->lm[0] != '\0' || set->grammar[0] != '\0' || set->words[0] != '\0';
+  const bool compile = set->lm[0] != '\0' || set->grammar[0] != '\0' ||
+                       set->words[0] != '\0' || set->classes[0] != '\0';
   if (compile) {
     if (set->graph[0] != '\0')
       return sn_fail(err, SN_EARG,

@@ -21,6 +21,9 @@ const sn_opt sn_settings_table[] = {
     {"words", SN_OPT_STRING, AT(words), 0, 0, 0, "", "",
      "file with one word or phrase a line, to be said in any order; with lm: "
      "added to it"},
+    {"class", SN_OPT_STRING, AT(classes), 0, 0, 0, "", "",
+     "with lm: NAME=FILE[,NAME=FILE...]: the word $NAME of lm stands for the "
+     "phrases of a list or a JSGF grammar"},
     {"grammar-weight", SN_OPT_DOUBLE, AT(grammar_weight), 0.1, 1e-30, 1, NULL,
      "", "with lm: probability of the grammar or the word list beside it"},
     {"grammar-place", SN_OPT_ENUM, AT(grammar_place), 0, 0, 1,

@@ -68,6 +68,12 @@ static sn_status choose_files(const senone_model *m, const sn_ini *ini,
   const bool own = !grammar && !is_set(s->lm) && !is_set(s->graph);
   *first = *full = NULL;
   if (is_none(s->rescore_lm) || (!is_set(s->rescore_lm) && !own)) return SN_OK;
+  if (is_set(s->classes))
+    return sn_fail(
+        err, SN_EARG,
+        "rescore-lm: it has the members of a class as words of their "
+        "own, where the graph's model has the class; leave out class "
+        "or rescore-lm");
   if (grammar)
     return sn_fail(err, SN_EARG,
                    "rescore-lm: a graph of a grammar or of phrases has no "

@@ -108,7 +108,8 @@ typedef struct senone_model senone_model;
  *          folders of the option "models" (separated by colons).
  * options  may be NULL. "graph": another graph file than the model's own;
  *          "lm", "grammar", "words": a graph is compiled for them from the
- *          model's lexicon, and kept for the next time in the folder of
+ *          model's lexicon ("class": lists or grammars for words like
+ *          $CITY of the lm), and kept for the next time in the folder of
  *          "cache" where that is set. Decoding options become the defaults of
  *          its recognizers. Callbacks are used for as long as the model lives.
  * Errors: SENONE_EARG no model of that name (where it was looked for);

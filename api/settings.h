@@ -27,7 +27,7 @@ typedef enum sn_settings_confidence {
 /* 0 (or an empty string) everywhere: as the model says. */
 typedef struct sn_settings {
   const char *models; /* folders where names of models are looked up */
-  const char *graph, *lm, *grammar, *rule, *words;
+  const char *graph, *lm, *grammar, *rule, *words, *classes;
   double grammar_weight;    /* beside lm: see graphs/build.h */
   int32_t grammar_place;    /* sn_graph_place */
   const char *cache, *temp; /* folders */

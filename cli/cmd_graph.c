@@ -16,7 +16,7 @@
 /* ---- build ---- */
 
 typedef struct build_opts {
-  const char *model, *lexicon, *lm, *grammar, *rule, *words, *output;
+  const char *model, *lexicon, *lm, *grammar, *rule, *words, *classes, *output;
 } build_opts;
 
 #define STRING(name, field, deflt, help)                                    \
@@ -34,6 +34,11 @@ static const sn_opt build_table[] = {
     STRING("grammar", grammar, "", "JSGF grammar; may stand beside --lm"),
     STRING("rule", rule, "", "the grammar's rule; none: all public ones"),
     STRING("words", words, "", "word list, one word or phrase a line"),
+    STRING(
+        "class", classes, "",
+        "NAME=FILE[,NAME=FILE...]: the word $NAME of the n-gram model stands "
+        "for the phrases of a list (a line each, perhaps TAB and weight) or a "
+        "JSGF grammar"),
     STRING("output", output, "", "graph file to write"),
     SN_OPT_END};
 #undef STRING
@@ -43,6 +48,7 @@ typedef struct inputs {
   sn_lexicon lex;
   sn_ngram *lm;
   sn_grammar grammar;
+  sn_word_classes classes;
   bool has_grammar;
 } inputs;
 
@@ -73,7 +79,8 @@ static sn_status load_g(sn_cli *cli, const build_opts *o, inputs *in) {
   SN_TRY(path_or(o->lm, o->model, "lm.bin", &path, &cli->err));
   const sn_status s = sn_ngram_load(path, cli->log, &in->lm, &cli->err);
   sn_free(path);
-  return s;
+  SN_TRY(s);
+  return sn_word_classes_load(o->classes, &in->classes, &cli->err);
 }
 
 static sn_status build(sn_cli *cli, const build_opts *o, inputs *in) {
@@ -81,9 +88,11 @@ static sn_status build(sn_cli *cli, const build_opts *o, inputs *in) {
   SN_TRY(sn_am_load(o->model, cli->log, &in->am, &cli->err));
   SN_TRY(load_lexicon(cli, o, in));
   SN_TRY(load_g(cli, o, in));
-  SN_TRY(sn_graph_build(in->am, &in->lex, in->lm,
-                        in->has_grammar ? &in->grammar : NULL, cli->opts[1],
-                        cli->log, o->output, &st, &cli->err));
+  const sn_graph_inputs from = {in->am, &in->lex, in->lm,
+                                in->has_grammar ? &in->grammar : NULL,
+                                in->lm != NULL ? &in->classes : NULL};
+  SN_TRY(sn_graph_build_from(&from, cli->opts[1], cli->log, o->output, &st,
+                             &cli->err));
   sn_info(cli->log,
           "%s: %lld states, %lld emitting and %lld epsilon arcs, %lld labels; "
           "%.1f CPU s, %.0f MB at most",
@@ -99,12 +108,16 @@ static int run_build(sn_cli *cli) {
   if (o->output[0] == '\0') return sn_cli_usage(cli, "-o FILE is needed");
   if (o->grammar[0] != '\0' && o->words[0] != '\0')
     return sn_cli_usage(cli, "--grammar and --words exclude each other");
+  if (o->classes[0] != '\0' && o->lm[0] == '\0' &&
+      (o->grammar[0] != '\0' || o->words[0] != '\0'))
+    return sn_cli_usage(cli, "--class needs --lm");
   inputs in = {0};
   const sn_status s = build(cli, o, &in);
   sn_am_destroy(in.am);
   sn_lexicon_clear(&in.lex);
   sn_ngram_destroy(in.lm);
   sn_grammar_clear(&in.grammar);
+  sn_word_classes_clear(&in.classes);
   return s == SN_OK ? sn_cli_finish(cli, SN_EXIT_OK) : sn_cli_fail(cli);
 }
 
@@ -112,18 +125,25 @@ const sn_command sn_cmd_graph_build = {
     .name = "graph build",
     .synopsis =
         "--model=DIR [--lexicon=FILE] [--lm=FILE | --grammar=FILE | "
-        "--words=FILE] -o OUT",
+        "--words=FILE] [--class=NAME=FILE,...] -o OUT",
     .summary = "compile a search graph",
     .description =
         "Puts acoustic model, lexicon and language model (or grammar, or word "
         "list) together into the graph that the decoder searches. Give "
         "--grammar or --words beside --lm to add phrases (or whole sentences: "
-        "--grammar-place) to a language model. "
+        "--grammar-place) to a language model; --class where its text has "
+        "words "
+        "like $CITY for a list of them. "
         "docs/graph.md tells how costs are put together.",
     .example =
         "senone graph build --model=en-us --lexicon=lexicon.db "
         "--grammar=/usr/share/pocketsphinx/test/data/cards/cards.gram "
-        "-o cards.sng",
+        "-o cards.sng\n"
+        "printf 'go forward $NUMBER meters\\n' | "
+        "senone lm estimate --method=wb go.arpa\n"
+        "printf 'ten\\ntwenty five\\n' >numbers.txt\n"
+        "senone graph build --model=en-us --lm=go.arpa "
+        "--class=NUMBER=numbers.txt -o go.sng",
     .tables = {{build_table, sizeof(build_opts)},
                {sn_graph_opt_table, sizeof(sn_graph_opts)}},
     .shorts = "m=model o=output",

@@ -145,9 +145,13 @@ static sn_status check_missing(const sni_missing *m, int32_t n_left,
     return sn_fail(err, SN_EMISMATCH,
                    "%lld words of the language model can not be said with this "
                    "lexicon and acoustic model: %s%s; add them (senone lexicon "
-                   "add) or leave them out with --on-missing=drop",
+                   "add) or leave them out with --on-missing=drop%s",
                    (long long)m->n_words, sn_str_get(&m->names),
-                   m->n_words > 5 ? ", ..." : "");
+                   m->n_words > 5 ? ", ..." : "",
+                   strstr(sn_str_get(&m->names), "'$") != NULL
+                       ? "; a word like '$NAME' may stand for a list or a "
+                         "grammar: --class=NAME=FILE"
+                       : "");
   if (m->n_words > 0)
     sn_warn(log,
             "%lld words of the language model are not in the lexicon and are "
@@ -160,32 +164,69 @@ static sn_status check_missing(const sni_missing *m, int32_t n_left,
   return SN_OK;
 }
 
-static sn_status make_g(const sni_build *b, const sn_lexicon *lex,
-                        const sn_ngram *lm, const sn_grammar *grammar,
+typedef struct g_maker {
+  const sni_build *b;
+  const sn_graph_inputs *in;
+  bool *has_pron; /* [lexicon words] */
+  sni_missing *missing;
+} g_maker;
+
+static sn_status insert_classes(const g_maker *m, sni_wordgraph *g,
+                                sn_err *err) {
+  const sn_word_classes *const c = m->in->classes;
+  sni_wordgraph *const members = sn_calloc(c->n, sizeof *members);
+  sn_status s = members != NULL ? SN_OK : sn_fail_nomem(err, "classes");
+  for (size_t k = 0; k < c->n && s == SN_OK; k++) {
+    s = sni_wordgraph_grammar(&c->list[k].members, m->in->lex, m->has_pron,
+                              m->b->opts, m->b->log, m->missing, &members[k],
+                              err);
+    if (s == SN_OK && isfinite(members[k].final.data[members[k].start]))
+      s = sn_fail(err, SN_EARG,
+                  "it has the empty phrase: a word of the language model can "
+                  "not stand for nothing");
+    if (s != SN_OK) sn_err_context(err, "class '%s'", c->list[k].token);
+  }
+  if (s == SN_OK) s = sni_wordgraph_insert_classes(g, members, c->n, err);
+  for (size_t k = 0; members != NULL && k < c->n; k++)
+    sni_wordgraph_clear(&members[k]);
+  sn_free(members);
+  return s;
+}
+
+static sn_status make_parts(const g_maker *m, sni_wordgraph *g,
+                            sni_wordgraph *phrases, sn_err *err) {
+  const sni_build *const b = m->b;
+  const sn_graph_inputs *const in = m->in;
+  if (in->lm != NULL)
+    SN_TRY(sni_wordgraph_ngram(in->lm, in->lex, m->has_pron, b->opts,
+                               in->classes, b->log, m->missing, g, err));
+  if (in->classes != NULL && in->classes->n > 0)
+    SN_TRY(insert_classes(m, g, err));
+  if (in->grammar != NULL)
+    SN_TRY(sni_wordgraph_grammar(in->grammar, in->lex, m->has_pron, b->opts,
+                                 b->log, m->missing,
+                                 in->lm != NULL ? phrases : g, err));
+  return SN_OK;
+}
+
+static sn_status make_g(const sni_build *b, const sn_graph_inputs *in,
                         sni_missing *missing, sni_wordgraph *g, sn_err *err) {
-  sn_status s = SN_OK;
   sni_wordgraph phrases = {0};
-  const int32_t n = sn_symtab_n(lex->words);
-  bool *has_pron = sn_calloc((size_t)n, sizeof *has_pron);
-  if (has_pron == NULL) return sn_fail_nomem(err, "words");
+  const int32_t n = sn_symtab_n(in->lex->words);
+  g_maker m = {b, in, sn_calloc((size_t)n, sizeof *m.has_pron), missing};
+  if (m.has_pron == NULL) return sn_fail_nomem(err, "words");
   for (int32_t w = 0; w < n; w++)
-    has_pron[w] = b->prons.word_first.data[w] < b->prons.word_first.data[w + 1];
-  if (lm != NULL)
-    SN_TRY_GOTO(s, sni_wordgraph_ngram(lm, lex, has_pron, b->opts, b->log,
-                                       missing, g, err));
-  if (grammar != NULL)
-    SN_TRY_GOTO(s,
-                sni_wordgraph_grammar(grammar, lex, has_pron, b->opts, b->log,
-                                      missing, lm != NULL ? &phrases : g, err));
+    m.has_pron[w] =
+        b->prons.word_first.data[w] < b->prons.word_first.data[w + 1];
+  sn_status s = make_parts(&m, g, &phrases, err);
   const double weight = b->opts->grammar_weight;
-  const bool both = lm != NULL && grammar != NULL;
-  if (both && b->opts->grammar_place == SN_PLACE_SENTENCE)
-    SN_TRY_GOTO(s, sni_wordgraph_choose(g, &phrases, weight, err));
-  else if (both) /* state 0 of an n-gram model's G is the empty history */
-    SN_TRY_GOTO(s, sni_wordgraph_add(g, &phrases, 0, -log(weight), err));
-fail:
+  const bool both = in->lm != NULL && in->grammar != NULL;
+  if (s == SN_OK && both && b->opts->grammar_place == SN_PLACE_SENTENCE)
+    s = sni_wordgraph_choose(g, &phrases, weight, err);
+  else if (s == SN_OK && both) /* state 0 is the empty history */
+    s = sni_wordgraph_add(g, &phrases, 0, -log(weight), err);
   sni_wordgraph_clear(&phrases);
-  sn_free(has_pron);
+  sn_free(m.has_pron);
   return s;
 }
 
@@ -197,13 +238,15 @@ static void usage(double *cpu_s, int64_t *peak_bytes) {
   *peak_bytes = (int64_t)u.ru_maxrss * 1024;
 }
 
-enum { N_META = 14 };
+enum { N_META = 15 };
 
 /* What the graph was made from. */
-static sn_status make_meta(const sn_am *am, const sn_ngram *lm,
-                           const sn_grammar *grammar, const sn_graph_opts *opts,
+static sn_status make_meta(const sn_graph_inputs *in, const sn_graph_opts *opts,
                            sn_str *text, const char **meta, size_t *n_meta,
                            sn_err *err) {
+  const sn_am *const am = in->am;
+  const sn_ngram *const lm = in->lm;
+  const sn_grammar *const grammar = in->grammar;
   size_t at[2 * N_META];
   size_t n = 0;
 #define ADD(key, ...)                                    \
@@ -239,6 +282,19 @@ static sn_status make_meta(const sn_am *am, const sn_ngram *lm,
     ADD("grammar-place", "%s",
         opts->grammar_place == SN_PLACE_SENTENCE ? "sentence" : "anywhere");
   }
+  if (in->classes != NULL && in->classes->n > 0) {
+    sn_str names = {0};
+    sn_status s = SN_OK;
+    for (size_t k = 0; k < in->classes->n && s == SN_OK; k++)
+      s = sn_str_addf(&names, err, "%s%s", k > 0 ? " " : "",
+                      in->classes->list[k].token);
+    at[n++] = text->n;
+    if (s == SN_OK) s = sn_str_add(text, "classes", sizeof "classes", err);
+    at[n++] = text->n;
+    if (s == SN_OK) s = sn_str_add(text, sn_str_get(&names), names.n + 1, err);
+    sn_str_clear(&names);
+    SN_TRY(s);
+  }
 #undef ADD
   for (size_t i = 0; i < n; i++) meta[i] = text->data + at[i];
   *n_meta = n / 2;
@@ -249,11 +305,19 @@ sn_status sn_graph_build(const sn_am *am, const sn_lexicon *lex,
                          const sn_ngram *lm, const sn_grammar *grammar,
                          const sn_graph_opts *opts, sn_log *log,
                          const char *path, sn_graph_stats *stats, sn_err *err) {
-  SN_ASSERT(lm != NULL || grammar != NULL);
+  const sn_graph_inputs in = {am, lex, lm, grammar, NULL};
+  return sn_graph_build_from(&in, opts, log, path, stats, err);
+}
+
+sn_status sn_graph_build_from(const sn_graph_inputs *in,
+                              const sn_graph_opts *opts, sn_log *log,
+                              const char *path, sn_graph_stats *stats,
+                              sn_err *err) {
+  SN_ASSERT(in->lm != NULL || (in->grammar != NULL && in->classes == NULL));
   sn_status s = SN_OK;
   sn_graph_stats st = {0};
   sn_graph_opts o = *opts;
-  const sni_hmms hmms = hmms_of(am);
+  const sni_hmms hmms = hmms_of(in->am);
   sni_build b = {0};
   sni_wordgraph g = {0};
   sni_missing missing = {0};
@@ -262,13 +326,13 @@ sn_status sn_graph_build(const sn_am *am, const sn_lexicon *lex,
   size_t n_meta = 0;
   double cpu_before = 0;
   usage(&cpu_before, &st.peak_bytes);
-  const sn_am_scales scales = sn_am_default_scales(am);
+  const sn_am_scales scales = sn_am_default_scales(in->am);
   if (o.lm_scale <= 0) o.lm_scale = scales.lm_scale;
   if (o.word_penalty >= SN_GRAPH_MODELS_PENALTY)
     o.word_penalty = scales.word_penalty;
-  SN_TRY_GOTO(s, make_meta(am, lm, grammar, &o, &text, meta, &n_meta, err));
-  SN_TRY_GOTO(s, sni_build_begin(&b, lex, &hmms, &o, log, err));
-  SN_TRY_GOTO(s, make_g(&b, lex, lm, grammar, &missing, &g, err));
+  SN_TRY_GOTO(s, make_meta(in, &o, &text, meta, &n_meta, err));
+  SN_TRY_GOTO(s, sni_build_begin(&b, in->lex, &hmms, &o, log, err));
+  SN_TRY_GOTO(s, make_g(&b, in, &missing, &g, err));
   st.n_missing_words = missing.n_words;
   SN_TRY_GOTO(s, check_missing(&missing, sn_symtab_n(g.words), &o, log, err));
   sn_info(log, "%d words, %d histories, %zu arcs between them",

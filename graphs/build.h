@@ -14,6 +14,7 @@
 #include "lexicon/lexicon.h"
 #include "lm/grammar.h"
 #include "lm/ngram.h"
+#include "lm/word_class.h"
 #ifdef __cplusplus
 extern "C" {
 #endif
@@ -89,6 +90,21 @@ SN_NODISCARD sn_status sn_graph_build(const sn_am *am, const sn_lexicon *lex,
                                       const sn_graph_opts *opts, sn_log *log,
                                       const char *path, sn_graph_stats *stats,
                                       sn_err *err);
+
+/* The same with classes for words of the n-gram model (lm/word_class.h): each
+ * is replaced by its members in G, at the model's cost of the class's word and
+ * what the member costs in its grammar. */
+typedef struct sn_graph_inputs {
+  const sn_am *am;
+  const sn_lexicon *lex;
+  const sn_ngram *lm;             /* or NULL */
+  const sn_grammar *grammar;      /* or NULL */
+  const sn_word_classes *classes; /* or NULL; they need lm */
+} sn_graph_inputs;
+SN_NODISCARD sn_status sn_graph_build_from(const sn_graph_inputs *in,
+                                           const sn_graph_opts *opts,
+                                           sn_log *log, const char *path,
+                                           sn_graph_stats *stats, sn_err *err);
 #ifdef __cplusplus
 }
 #endif

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* graphs/build_internal.h - the compiler's parts and what passes between them.
  *
- *   wordgraph.c   G: words between states, from n-grams and grammars
+ *   wordgraph.c   G: words between states, from n-grams, grammars and both
  *   units.c       HMMs of triphones as rows of labels
  *   prons.c       L: pronunciations as rows of units, in search-tree order
  *   contexts.c    C: which phones can have come before a state of G
@@ -48,10 +48,14 @@ typedef struct sni_hmms {
 
 /* ---- G ---- */
 typedef struct sni_g_arc {
-  int32_t word; /* id in words; -1: none is said */
+  int32_t word; /* id in words; -1: none is said; while G is made,
+                   SNI_CLASS_WORD(k): class k's */
   int32_t dest;
   float cost; /* nats, of the language model alone */
 } sni_g_arc;
+
+#define SNI_CLASS_WORD(k) (-2 - (int32_t)(k))
+#define SNI_CLASS_OF(word) (-2 - (word))
 
 /* Arcs of state g: arcs[first[g] .. first[g + 1]). No circle of arcs without
  * words. `final` is what ending costs here, by whichever arcs without words
@@ -72,13 +76,13 @@ typedef struct sni_missing {
 } sni_missing;
 
 void sni_wordgraph_clear(sni_wordgraph *g);
-/* has_pron: [lexicon words] whether a word can be said at all. */
-SN_NODISCARD sn_status sni_wordgraph_ngram(const sn_ngram *lm,
-                                           const sn_lexicon *lex,
-                                           const bool *has_pron,
-                                           const sn_graph_opts *opts,
-                                           sn_log *log, sni_missing *missing,
-                                           sni_wordgraph *out, sn_err *err);
+/* has_pron: [lexicon words] whether a word can be said at all. classes: or
+ * NULL; arcs of their words are left in G for sni_wordgraph_insert_classes;
+ * EMISMATCH when the model lacks one. */
+SN_NODISCARD sn_status sni_wordgraph_ngram(
+    const sn_ngram *lm, const sn_lexicon *lex, const bool *has_pron,
+    const sn_graph_opts *opts, const sn_word_classes *classes, sn_log *log,
+    sni_missing *missing, sni_wordgraph *out, sn_err *err);
 SN_NODISCARD sn_status sni_wordgraph_grammar(const sn_grammar *grammar,
                                              const sn_lexicon *lex,
                                              const bool *has_pron,
@@ -100,6 +104,14 @@ SN_NODISCARD sn_status sni_wordgraph_add(sni_wordgraph *a,
 SN_NODISCARD sn_status sni_wordgraph_choose(sni_wordgraph *a,
                                             const sni_wordgraph *b,
                                             double weight, sn_err *err);
+/* Puts classes[k] [n], word graphs of grammars (no arcs without words, and the
+ * start is not final), in the place of the words SNI_CLASS_WORD(k). ELIMIT. */
+SN_NODISCARD sn_status sni_wordgraph_insert_classes(
+    sni_wordgraph *g, const sni_wordgraph *classes, size_t n, sn_err *err);
+/* Adds b's words to a's; *ids: [words of b] in a, the caller's in any case. */
+SN_NODISCARD sn_status sni_wordgraph_merge_words(sni_wordgraph *a,
+                                                 const sni_wordgraph *b,
+                                                 int32_t **ids, sn_err *err);
 /* SN_EARG when the arrays are no word graph (ranges, NaN, empty circles). */
 SN_NODISCARD sn_status sni_wordgraph_check(const sni_wordgraph *g, sn_err *err);
 

@@ -80,19 +80,31 @@ typedef struct ngram_reader {
   int32_t *words;                        /* [LM words] in g, or -1 */
 } ngram_reader;
 
+static int32_t find_class(const sn_word_classes *classes, const char *word) {
+  for (size_t k = 0; classes != NULL && word[0] == '$' && k < classes->n; k++)
+    if (strcmp(classes->list[k].token, word) == 0) return SNI_CLASS_WORD(k);
+  return -1;
+}
+
 static sn_status map_words(ngram_reader *r, const sn_lexicon *lex,
                            const bool *has_pron, const sn_graph_opts *opts,
-                           sn_log *log, sni_missing *missing, sn_err *err) {
+                           const sn_word_classes *classes, sn_log *log,
+                           sni_missing *missing, sn_err *err) {
   const int32_t n = sn_ngram_n_words(r->lm);
   r->words = sn_calloc((size_t)n, sizeof *r->words);
   if (r->words == NULL) return sn_fail_nomem(err, "words");
   for (int32_t w = 0; w < n; w++) {
-    r->words[w] = -1;
-    if (w != sn_ngram_bos(r->lm) && w != sn_ngram_eos(r->lm) &&
-        w != sn_ngram_unk(r->lm))
+    r->words[w] = find_class(classes, sn_ngram_word(r->lm, w));
+    if (r->words[w] == -1 && w != sn_ngram_bos(r->lm) &&
+        w != sn_ngram_eos(r->lm) && w != sn_ngram_unk(r->lm))
       SN_TRY(sni_wordgraph_word(r->g, lex, has_pron, opts, log, missing,
                                 sn_ngram_word(r->lm, w), &r->words[w], err));
   }
+  for (size_t k = 0; classes != NULL && k < classes->n; k++)
+    if (sn_ngram_find(r->lm, classes->list[k].token) < 0)
+      return sn_fail(err, SN_EMISMATCH,
+                     "class '%s': the language model has no such word",
+                     classes->list[k].token);
   return SN_OK;
 }
 
@@ -148,7 +160,7 @@ static sn_status add_history(ngram_reader *r, sn_ngram_state h, sn_err *err) {
   const int64_t n = sn_ngram_children(r->lm, h, &first);
   for (int64_t k = first; k < first + n; k++) {
     const int32_t w = r->words[sn_ngram_child_word(r->lm, h.level + 1, k)];
-    if (w < 0) continue;
+    if (w == -1) continue;
     double cost = -sn_ngram_node_logp(r->lm, h.level + 1, k);
     const int32_t dest =
         resolve(r, sn_ngram_next_state(r->lm, h.level + 1, k), &cost);
@@ -160,13 +172,15 @@ static sn_status add_history(ngram_reader *r, sn_ngram_state h, sn_err *err) {
 
 sn_status sni_wordgraph_ngram(const sn_ngram *lm, const sn_lexicon *lex,
                               const bool *has_pron, const sn_graph_opts *opts,
-                              sn_log *log, sni_missing *missing,
-                              sni_wordgraph *out, sn_err *err) {
+                              const sn_word_classes *classes, sn_log *log,
+                              sni_missing *missing, sni_wordgraph *out,
+                              sn_err *err) {
   memset(out, 0, sizeof *out);
   sn_status s = SN_OK;
   ngram_reader r = {.lm = lm, .g = out, .order = sn_ngram_order(lm)};
   SN_TRY_GOTO(s, sn_symtab_create(&out->words, err));
-  SN_TRY_GOTO(s, map_words(&r, lex, has_pron, opts, log, missing, err));
+  SN_TRY_GOTO(s,
+              map_words(&r, lex, has_pron, opts, classes, log, missing, err));
   SN_TRY_GOTO(s, number_histories(&r, err));
   for (int32_t level = 0; level < r.order; level++) {
     const int64_t n = level == 0 ? 1 : sn_ngram_count(lm, level);

@@ -149,9 +149,8 @@ static sn_status insert_arc(sni_wordgraph *a, int32_t at, sni_g_arc arc,
   return SN_OK;
 }
 
-/* Adds b's words to a's; *ids: [words of b] in a, the caller's in any case. */
-static sn_status merge_words(sni_wordgraph *a, const sni_wordgraph *b,
-                             int32_t **ids, sn_err *err) {
+sn_status sni_wordgraph_merge_words(sni_wordgraph *a, const sni_wordgraph *b,
+                                    int32_t **ids, sn_err *err) {
   const int32_t n_words = sn_symtab_n(b->words);
   int32_t *const words = sn_calloc((size_t)n_words, sizeof *words);
   *ids = words;
@@ -170,7 +169,7 @@ sn_status sni_wordgraph_add(sni_wordgraph *a, const sni_wordgraph *b,
   sn_status s = SN_OK;
   const int32_t base = a->n_states;
   int32_t *words = NULL;
-  SN_TRY_GOTO(s, merge_words(a, b, &words, err));
+  SN_TRY_GOTO(s, sni_wordgraph_merge_words(a, b, &words, err));
   const sni_g_arc in = {-1, base + b->n_states, (float)cost};
   SN_TRY_GOTO(s, insert_arc(a, at, in, err));
   for (int32_t i = 0; i < b->n_states; i++)
@@ -208,7 +207,7 @@ sn_status sni_wordgraph_choose(sni_wordgraph *a, const sni_wordgraph *b,
   sn_status s = SN_OK;
   int32_t *words = NULL;
   const int32_t base = a->n_states;
-  SN_TRY_GOTO(s, merge_words(a, b, &words, err));
+  SN_TRY_GOTO(s, sni_wordgraph_merge_words(a, b, &words, err));
   for (int32_t i = 0; i < b->n_states; i++) {
     SN_TRY_GOTO(s, SN_ARR_PUSH(&a->final, b->final.data[i], err));
     for (uint32_t k = b->first.data[i]; k < b->first.data[i + 1]; k++) {

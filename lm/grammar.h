@@ -5,6 +5,7 @@
 #include <stdint.h>
 
 #include "base/arr.h"
+#include "base/io.h"
 #include "base/status.h"
 #include "base/str.h"
 #ifdef __cplusplus
@@ -38,6 +39,14 @@ SN_NODISCARD sn_status sn_grammar_parse_jsgf(const char *text, size_t n,
  * them, each as likely. */
 SN_NODISCARD sn_status sn_grammar_load_words(const char *path, sn_grammar *out,
                                              sn_err *err);
+/* One word or phrase a line, of which one is said; "#" comments. Behind a TAB a
+ * weight (1e-30 to 1e30), in all lines or in none: probabilities are its share,
+ * or equal. Equal phrases count once; with weights they are refused. */
+SN_NODISCARD sn_status sn_grammar_read_phrases(sn_reader *r, sn_grammar *out,
+                                               sn_err *err);
+/* JSGF, all public rules, where the file begins so ("#JSGF"), else phrases. */
+SN_NODISCARD sn_status sn_grammar_load_members(const char *path,
+                                               sn_grammar *out, sn_err *err);
 void sn_grammar_clear(sn_grammar *g);
 #ifdef __cplusplus
 }

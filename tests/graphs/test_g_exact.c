@@ -57,7 +57,7 @@ static void open_text(fixture *f, const char *arpa, const char *unsaid) {
   for (int32_t w = 0; w < sn_symtab_n(f->lex.words); w++)
     f->has_pron[w] = strcmp(sn_symtab_get(f->lex.words, w), unsaid) != 0;
   sn_opt_defaults(sn_graph_opt_table, &opts);
-  must(sni_wordgraph_ngram(f->lm, &f->lex, f->has_pron, &opts, NULL,
+  must(sni_wordgraph_ngram(f->lm, &f->lex, f->has_pron, &opts, NULL, NULL,
                            &f->missing, &f->g, &err),
        &err);
   must(sni_wordgraph_check(&f->g, &err), &err);

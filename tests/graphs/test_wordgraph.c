@@ -68,7 +68,7 @@ static int teardown(void **state) {
 
 static void read_lm(fixture *f) {
   sn_err err = {0};
-  if (sni_wordgraph_ngram(f->lm, &f->lex, f->has_pron, &f->opts, NULL,
+  if (sni_wordgraph_ngram(f->lm, &f->lex, f->has_pron, &f->opts, NULL, NULL,
                           &f->missing, &f->g, &err) != SN_OK)
     fail_msg("%s", err.msg);
   if (sni_wordgraph_check(&f->g, &err) != SN_OK) fail_msg("%s", err.msg);
@@ -307,7 +307,7 @@ static void test_running_out_of_memory_leaks_nothing(void **state) {
     sn_err_clear(&err);
     sn_mem_fail_after(k);
     sn_status s = sni_wordgraph_ngram(f->lm, &f->lex, f->has_pron, &f->opts,
-                                      NULL, &f->missing, &g, &err);
+                                      NULL, NULL, &f->missing, &g, &err);
     if (s == SN_OK)
       s = sni_wordgraph_grammar(&grammar, &f->lex, f->has_pron, &f->opts, NULL,
                                 &f->missing, &phrases, &err);
