@@ -132,13 +132,16 @@ static const sn_opt marginal_table[] = {
 static sn_status count_words(sn_cli *cli, const sn_ngram *lm, int64_t *counts) {
   sn_word_count *c = NULL;
   sn_reader *r = NULL;
-  int64_t n_known = 0, n_lines = 0;
+  sn_text_source *t = NULL;
+  int64_t n_known = 0;
   sn_status s = sn_reader_open(cli->args[1], &r, &cli->err);
-  if (s == SN_OK) s = sn_word_count_create(&c, &cli->err);
-  if (s == SN_OK) s = sn_word_count_add_text(c, r, &cli->err);
+  if (s == SN_OK) s = sn_word_count_create(cli->log, &c, &cli->err);
+  if (s == SN_OK) s = sn_text_source_create(cli->opts[2], &t, &cli->err);
+  if (s == SN_OK) s = sn_word_count_add_text(c, t, r, &cli->err);
   if (s == SN_OK) {
-    n_lines = sn_reader_line_no(r);
-    if (sn_ngram_eos(lm) >= 0) counts[sn_ngram_eos(lm)] = n_lines;
+    sn_text_report(t, cli->log);
+    const int64_t n_sentences = sn_text_get_counts(t)->n_sentences;
+    if (sn_ngram_eos(lm) >= 0) counts[sn_ngram_eos(lm)] = n_sentences;
     for (int32_t i = 0; i < sn_word_count_n(c); i++) {
       int64_t n;
       const int32_t w = sn_ngram_find(lm, sn_word_count_get(c, i, &n));
@@ -146,10 +149,12 @@ static sn_status count_words(sn_cli *cli, const sn_ngram *lm, int64_t *counts) {
       counts[w] += n;
       n_known += n;
     }
-    sn_info(cli->log, "%lld words, %lld of them unknown to the model",
-            (long long)sn_word_count_total(c),
+    sn_info(cli->log,
+            "%lld sentences, %lld words, %lld of them unknown to the model",
+            (long long)n_sentences, (long long)sn_word_count_total(c),
             (long long)(sn_word_count_total(c) - n_known));
   }
+  sn_text_source_destroy(t);
   sn_word_count_destroy(c);
   sn_reader_destroy(r);
   return s;
@@ -189,7 +194,8 @@ const sn_command sn_cmd_lm_marginals = {
         "echo go forward ten meters | senone lm marginals "
         "/usr/share/pocketsphinx/test/data/turtle.lm.bin - adapted.lm",
     .tables = {{marginal_table, sizeof(marginal_opts)},
-               {format_table, sizeof(sn_cli_lm_format)}},
+               {format_table, sizeof(sn_cli_lm_format)},
+               {sn_text_opt_table, sizeof(sn_text_opts)}},
     .min_args = 3,
     .max_args = 3,
     .run = run_marginals};

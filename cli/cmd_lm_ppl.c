@@ -16,7 +16,8 @@ typedef struct ppl_opts {
 
 static const sn_opt ppl_table[] = {
     {"debug", SN_OPT_BOOL, offsetof(ppl_opts, debug), 0, 0, 1, NULL, "",
-     "one line a word: sentence, word, order of the n-gram found, log10 p"},
+     "one line a word: `word` or, where the model lacks it, `oov`; sentence, "
+     "word, order of the n-gram found, log10 p; </s> is the sentence's end"},
     {"oov-list", SN_OPT_DOUBLE, offsetof(ppl_opts, n_oov), 100, 0, 1e9, NULL,
      "words", "name at most that many unknown words"},
     {"classes", SN_OPT_STRING, offsetof(ppl_opts, classes), 0, 0, 0, "", "",
@@ -24,8 +25,8 @@ static const sn_opt ppl_table[] = {
     SN_OPT_END};
 
 static void print_word(void *user, const sn_ppl_word *w) {
-  sn_cli_print(user, "word\t%lld\t%s\t%d\t%.6f\n", (long long)w->sentence + 1,
-               w->text, w->matched, w->logp / LN10);
+  sn_cli_print(user, "%s\t%lld\t%s\t%d\t%.6f\n", w->id < 0 ? "oov" : "word",
+               (long long)w->sentence + 1, w->text, w->matched, w->logp / LN10);
 }
 
 static void print_result(sn_cli *cli, const sn_ngram *lm, sn_ppl *p) {

@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* senone lm vocab, lm random. */
 #include <stdint.h>
+#include <string.h>
 
 #include "base/io.h"
 #include "cli/cli.h"
+#include "lexicon/lexicon.h"
 #include "lm/ngram.h"
 #include "lm/sample.h"
 #include "lm/word_count.h"
@@ -20,7 +22,9 @@ static const sn_opt vocab_table[] = {
     {"top", SN_OPT_DOUBLE, offsetof(vocab_opts, top), 0, 0, 1e9, NULL, "words",
      "at most that many, the most frequent; 0: no limit"},
     {"lexicon", SN_OPT_STRING, offsetof(vocab_opts, lexicon), 0, 0, 0, "", "",
-     "only words that begin a line of this file (a dictionary or word list)"},
+     "only words of this lexicon (.db), or that begin a line of this "
+     "dictionary "
+     "or word list"},
     {"cover", SN_OPT_STRING, offsetof(vocab_opts, cover), 0, 0, 0, "", "",
      "held-out text: as few words as reach --coverage of it"},
     {"coverage", SN_OPT_DOUBLE, offsetof(vocab_opts, coverage), 0.98, 0, 1,
@@ -30,23 +34,50 @@ static const sn_opt vocab_table[] = {
     SN_OPT_END};
 
 static sn_status read_texts(sn_cli *cli, sn_word_count *c) {
-  for (size_t i = 0; i < cli->n_args || i == 0; i++) {
+  sn_text_source *t = NULL;
+  sn_status s = sn_text_source_create(cli->opts[1], &t, &cli->err);
+  for (size_t i = 0; (i < cli->n_args || i == 0) && s == SN_OK; i++) {
     sn_reader *r = NULL;
-    SN_TRY(sn_reader_open(cli->n_args > 0 ? cli->args[i] : "-", &r, &cli->err));
-    const sn_status s = sn_word_count_add_text(c, r, &cli->err);
+    s = sn_reader_open(cli->n_args > 0 ? cli->args[i] : "-", &r, &cli->err);
+    if (s == SN_OK) s = sn_word_count_add_text(c, t, r, &cli->err);
     sn_reader_destroy(r);
-    SN_TRY(s);
   }
-  return SN_OK;
+  if (s == SN_OK) sn_text_report(t, cli->log);
+  sn_text_source_destroy(t);
+  return s;
+}
+
+/* A lexicon database's words, a line each. */
+static sn_status list_words(sn_cli *cli, const char *path, sn_str *out) {
+  sn_lexicon lex = {0};
+  sn_status s = sn_lexicon_load(path, cli->log, &lex, &cli->err);
+  for (int32_t w = 0; s == SN_OK && w < sn_symtab_n(lex.words); w++) {
+    s = sn_str_adds(out, sn_symtab_get(lex.words, w), &cli->err);
+    if (s == SN_OK) s = sn_str_add(out, "\n", 1, &cli->err);
+  }
+  sn_lexicon_clear(&lex);
+  return s;
+}
+
+/* A lexicon (.db) or a text. */
+static sn_status open_list(sn_cli *cli, const char *path, sn_str *text,
+                           sn_reader **out) {
+  const size_t n = strlen(path);
+  if (n < 3 || strcmp(path + n - 3, ".db") != 0)
+    return sn_reader_open(path, out, &cli->err);
+  SN_TRY(list_words(cli, path, text));
+  return sn_reader_memory(sn_str_get(text), text->n, path, out, &cli->err);
 }
 
 static sn_status keep_listed(sn_cli *cli, sn_word_count *c, const char *path) {
   sn_reader *r = NULL;
+  sn_str text = {0};
   int64_t n_types = 0, n_tokens = 0;
-  SN_TRY(sn_reader_open(path, &r, &cli->err));
-  const sn_status s =
-      sn_word_count_keep_listed(c, r, &n_types, &n_tokens, &cli->err);
+  sn_status s = open_list(cli, path, &text, &r);
+  if (s == SN_OK)
+    s = sn_word_count_keep_listed(c, r, &n_types, &n_tokens, &cli->err);
   sn_reader_destroy(r);
+  sn_str_clear(&text);
   if (s == SN_OK && n_types > 0)
     sn_warn(cli->log, "%lld words (%lld occurrences) are not in %s",
             (long long)n_types, (long long)n_tokens, path);
@@ -92,7 +123,7 @@ static sn_status print_vocab(sn_cli *cli, sn_word_count *c) {
 static int run_vocab(sn_cli *cli) {
   const vocab_opts *const o = cli->opts[0];
   sn_word_count *c = NULL;
-  sn_status s = sn_word_count_create(&c, &cli->err);
+  sn_status s = sn_word_count_create(cli->log, &c, &cli->err);
   if (s == SN_OK) s = read_texts(cli, c);
   if (s == SN_OK && o->lexicon[0] != '\0') s = keep_listed(cli, c, o->lexicon);
   if (s == SN_OK) s = print_vocab(cli, c);
@@ -113,7 +144,8 @@ const sn_command sn_cmd_lm_vocab = {
     .example =
         "sed 's/ *([^()]*)$//' /usr/share/pocketsphinx/test/data/librivox/"
         "transcription | senone lm vocab --top=5 --counts",
-    .tables = {{vocab_table, sizeof(vocab_opts)}},
+    .tables = {{vocab_table, sizeof(vocab_opts)},
+               {sn_text_opt_table, sizeof(sn_text_opts)}},
     .max_args = SIZE_MAX,
     .run = run_vocab};
 

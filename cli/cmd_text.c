@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* senone text normalise. */
 #include <stdint.h>
+#include <stdio.h>
 
 #include "base/io.h"
 #include "cli/cli.h"
@@ -44,14 +45,27 @@ static sn_status normalise_text(sn_cli *cli, sn_norm *n, const char *path,
   return s;
 }
 
+/* What can not be printed is named by its code. */
+static const char *visible(const char *what, char *code, size_t n_code) {
+  const unsigned char c = (unsigned char)what[0];
+  if (what[1] != '\0' ? c != 0xc2 || (unsigned char)what[1] > 0xa0
+                      : c >= 32 && c != 127)
+    return what;
+  snprintf(code, n_code, "U+%04X",
+           what[1] != '\0' ? (unsigned)(unsigned char)what[1] : (unsigned)c);
+  return code;
+}
+
 static void report(sn_cli *cli, const sn_norm *n, int64_t n_empty) {
   int64_t n_all = 0;
   sn_str list = {0};
   for (int32_t i = 0; i < sn_norm_n_dropped(n); i++) {
     int64_t count;
     const char *const what = sn_norm_dropped(n, i, &count);
+    char code[16];
     n_all += count;
-    if (sn_str_addf(&list, NULL, " %s (%lld)", what, (long long)count) != SN_OK)
+    if (sn_str_addf(&list, NULL, " %s (%lld)", visible(what, code, sizeof code),
+                    (long long)count) != SN_OK)
       break;
   }
   if (n_all > 0)

@@ -29,6 +29,9 @@ const sn_opt sn_adapt_opt_table[] = {
      "of the text's own model"},
     {"folds", SN_OPT_INT, offsetof(sn_adapt_opts, folds), 10, 2, MAX_FOLDS,
      NULL, "", "of the cross-validation on the text"},
+    {"repair", SN_OPT_BOOL, offsetof(sn_adapt_opts, repair), 0, 0, 1, NULL, "",
+     "text: take control characters for blanks, bytes that are not UTF-8 for "
+     "U+FFFD, leave out <s> and </s> within sentences, and count them"},
     SN_OPT_END};
 
 typedef struct token {
@@ -44,21 +47,18 @@ typedef struct adapter {
   SN_ARR(token) tokens;
 } adapter;
 
-static sn_status deal_out(adapter *a, sn_reader *r, sn_err *err) {
+static sn_status deal_out(adapter *a, sn_text_source *t, sn_reader *r,
+                          sn_err *err) {
   for (;;) {
-    sn_span line, first;
-    bool more;
-    SN_TRY(sn_read_line(r, &line, &more, err));
-    if (!more) break;
-    sn_span rest = line;
-    if (!sn_next_field(&rest, &first)) continue;
+    const sn_span *words;
+    size_t n;
+    SN_TRY(sn_text_next(t, r, &words, &n, err));
+    if (n == 0) break;
     sn_str *const to = &a->fold[a->n_sentences++ % a->opts.folds];
-    /* Checked here, where the line's number is known. */
-    size_t bad;
-    if (!sn_utf8_valid(line.p, line.n, &bad))
-      return sn_reader_fail(r, err, "byte %zu of the line is not UTF-8", bad);
-    SN_TRY(sn_str_add(to, line.p, line.n, err));
-    SN_TRY(sn_str_add(to, "\n", 1, err));
+    for (size_t i = 0; i < n; i++) {
+      SN_TRY(sn_str_add(to, words[i].p, words[i].n, err));
+      SN_TRY(sn_str_add(to, i + 1 < n ? " " : "\n", 1, err));
+    }
   }
   if (a->n_sentences < a->opts.folds)
     return sn_fail(err, SN_EARG,
@@ -66,6 +66,16 @@ static sn_status deal_out(adapter *a, sn_reader *r, sn_err *err) {
                    "sentence a line, or lower --folds",
                    sn_reader_name(r), (long long)a->n_sentences, a->opts.folds);
   return SN_OK;
+}
+
+static sn_status read_text(adapter *a, sn_reader *r, sn_log *log, sn_err *err) {
+  const sn_text_opts how = {a->opts.repair};
+  sn_text_source *t = NULL;
+  SN_TRY(sn_text_source_create(&how, &t, err));
+  const sn_status s = deal_out(a, t, r, err);
+  if (s == SN_OK) sn_text_report(t, log);
+  sn_text_source_destroy(t);
+  return s;
 }
 
 /* A model of all folds but `without` (-1: all). */
@@ -188,7 +198,7 @@ static sn_status adapt(adapter *a, sn_reader *text, sn_log *log, sn_ngram **out,
                        sn_adapt_report *report, sn_err *err) {
   if (sn_ngram_eos(a->base) < 0)
     return sn_fail(err, SN_EMISMATCH, "the base model has no </s>");
-  SN_TRY(deal_out(a, text, err));
+  SN_TRY(read_text(a, text, log, err));
   for (int32_t f = 0; f < a->opts.folds; f++) {
     SN_TRY(score_fold(a, f, err));
     sn_log_progress(log, "cross-validation", "folds", f + 1, a->opts.folds,

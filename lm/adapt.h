@@ -2,6 +2,7 @@
 /* lm/adapt.h - a general model and a page of domain text in, one model out. */
 #ifndef SN_LM_ADAPT_H
 #define SN_LM_ADAPT_H
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "base/io.h"
@@ -17,6 +18,7 @@ extern "C" {
 typedef struct sn_adapt_opts {
   int32_t order; /* of the text's own model */
   int32_t folds; /* of the cross-validation, 2 .. 64 */
+  bool repair;   /* the text: lm/text_source.h */
 } sn_adapt_opts;
 extern const sn_opt sn_adapt_opt_table[];
 

@@ -90,8 +90,13 @@ static sn_status add_line(sn_nbest *n, const sn_reader *r, sn_span text,
   if (!sn_utf8_valid(text.p, text.n, &bad))
     return sn_reader_fail(r, err, "byte %zu of the line is not UTF-8", bad);
   for (size_t i = 0; i < text.n; i++)
-    if (text.p[i] == '\0')
-      return sn_reader_fail(r, err, "a NUL byte at byte %zu of the line", i);
+    if (((unsigned char)text.p[i] < ' ' && text.p[i] != '\t' &&
+         text.p[i] != '\r') ||
+        text.p[i] == 127)
+      return sn_reader_fail(r, err,
+                            "a control character (0x%02x) at byte %zu of the "
+                            "line",
+                            (unsigned)(unsigned char)text.p[i], i);
   if (!sn_next_field_sep(&text, '\t', &id) || id.n == 0 ||
       !sn_next_field_sep(&text, '\t', &score))
     return sn_reader_fail(r, err,

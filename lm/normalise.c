@@ -459,7 +459,10 @@ sn_status sn_norm_line(sn_norm *n, const char *line, size_t n_line, sn_str *out,
     const bool is_inner = p - begin > 1 && is_digit((unsigned char)*p) &&
                           strchr(".,:/", before) != NULL &&
                           is_digit((unsigned char)p[-2]);
-    if (!is_letter(before) && !is_digit(before) && before != '\'' && !is_inner)
+    /* A dash behind a word is none of a number's: "10 a.m.-5 p.m.". */
+    const bool is_dash = *p == '-' && before != ' ' && before != '(';
+    if (!is_letter(before) && !is_digit(before) && before != '\'' &&
+        !is_inner && !is_dash)
       SN_TRY(try_rules(n, &p, end, &is_said, err));
     if (!is_said) SN_TRY(copy_char(n, &p, begin, end, err));
   }

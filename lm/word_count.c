@@ -16,16 +16,18 @@ typedef struct entry {
 } entry;
 
 struct sn_word_count {
+  sn_log *log;
   sn_symtab *words;
   SN_ARR(int64_t) counts; /* by id; 0: not counted (any more) */
   SN_ARR(entry) sorted;
   int64_t total;
 };
 
-sn_status sn_word_count_create(sn_word_count **out, sn_err *err) {
+sn_status sn_word_count_create(sn_log *log, sn_word_count **out, sn_err *err) {
   *out = NULL;
   sn_word_count *const c = sn_calloc(1, sizeof *c);
   if (c == NULL) return sn_fail_nomem(err, "counting words");
+  c->log = log;
   const sn_status s = sn_symtab_create(&c->words, err);
   if (s == SN_OK)
     *out = c;
@@ -64,22 +66,19 @@ static sn_status add_word(sn_word_count *c, sn_span w, sn_err *err) {
 
 typedef sn_status word_fn(void *user, sn_span word, sn_err *err);
 
-/* Each word of a text; checks UTF-8. */
-static sn_status for_each_word(sn_reader *r, word_fn *fn, void *user,
-                               sn_err *err) {
-  for (;;) {
-    sn_span line, w;
-    bool more;
-    size_t bad;
-    SN_TRY(sn_read_line(r, &line, &more, err));
-    if (!more) return SN_OK;
-    if (!sn_utf8_valid(line.p, line.n, &bad))
-      return sn_reader_fail(r, err, "byte %zu of the line is not UTF-8", bad);
-    if (memchr(line.p, '\0', line.n) != NULL)
-      return sn_reader_fail(r, err, "the line has a NUL byte");
-    while (sn_next_field(&line, &w))
-      if (!sn_span_eq(w, "<s>") && !sn_span_eq(w, "</s>"))
-        SN_TRY(fn(user, w, err));
+/* Each word of a text. */
+static sn_status for_each_word(sn_text_source *t, sn_reader *r, sn_log *log,
+                               word_fn *fn, void *user, sn_err *err) {
+  for (int64_t n_lines = 1;; n_lines++) {
+    const sn_span *words;
+    size_t n;
+    SN_TRY(sn_text_next(t, r, &words, &n, err));
+    if (n == 0) return SN_OK;
+    for (size_t i = 0; i < n; i++) SN_TRY(fn(user, words[i], err));
+    if ((n_lines & 0xfff) != 0) continue;
+    sn_log_progress(log, "counting", "sentences", n_lines, 0, false);
+    if (sn_log_cancelled(log))
+      return sn_fail(err, SN_ECANCEL, "%s: interrupted", sn_reader_name(r));
   }
 }
 
@@ -87,8 +86,9 @@ static sn_status add_one(void *user, sn_span w, sn_err *err) {
   return add_word(user, w, err);
 }
 
-sn_status sn_word_count_add_text(sn_word_count *c, sn_reader *r, sn_err *err) {
-  SN_TRY(for_each_word(r, add_one, c, err));
+sn_status sn_word_count_add_text(sn_word_count *c, sn_text_source *t,
+                                 sn_reader *r, sn_err *err) {
+  SN_TRY(for_each_word(t, r, c->log, add_one, c, err));
   return list(c, err);
 }
 
@@ -170,8 +170,11 @@ sn_status sn_word_count_cover(const sn_word_count *c, sn_reader *held_out,
                               double coverage, int32_t *n, double *reached,
                               sn_err *err) {
   held h = {c, sn_calloc(c->counts.n, sizeof *h.n), 0};
+  sn_text_source *t = NULL;
   if (h.n == NULL) return sn_fail_nomem(err, "choosing words");
-  sn_status s = for_each_word(held_out, count_held, &h, err);
+  sn_status s = sn_text_source_create(NULL, &t, err);
+  if (s == SN_OK) s = for_each_word(t, held_out, c->log, count_held, &h, err);
+  sn_text_source_destroy(t);
   if (s == SN_OK && h.total == 0)
     s = sn_fail(err, SN_EARG, "%s: the held-out text has no words",
                 sn_reader_name(held_out));

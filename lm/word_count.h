@@ -6,18 +6,23 @@
 #include <stdint.h>
 
 #include "base/io.h"
+#include "base/log.h"
 #include "base/status.h"
+#include "lm/text_source.h"
 #ifdef __cplusplus
 extern "C" {
 #endif
 
 typedef struct sn_word_count sn_word_count;
-SN_NODISCARD sn_status sn_word_count_create(sn_word_count **out, sn_err *err);
+/* log: progress and interruption (SN_ECANCEL) of reading; may be NULL. */
+SN_NODISCARD sn_status sn_word_count_create(sn_log *log, sn_word_count **out,
+                                            sn_err *err);
 void sn_word_count_destroy(sn_word_count *c); /* NULL is fine */
 
-/* All words of a text between blanks; <s> and </s> are not counted. EFORMAT
- * with "NAME:LINE" for invalid UTF-8. */
-SN_NODISCARD sn_status sn_word_count_add_text(sn_word_count *c, sn_reader *r,
+/* All words of a text, as t reads them: the same text as `lm count` accepts;
+ * its sentences are t's. EFORMAT with "NAME:LINE". */
+SN_NODISCARD sn_status sn_word_count_add_text(sn_word_count *c,
+                                              sn_text_source *t, sn_reader *r,
                                               sn_err *err);
 /* Keeps the words that a lexicon or list has: the first field of each line,
  * without a variant's "(2)". *n_types and *n_tokens say what went. */

@@ -62,6 +62,8 @@ run 0 "$senone" lm ppl --ids --debug small.bin text
 prints '^oov	3	60.00 %$'
 prints '^oov-word	left	2$'
 prints '^word	1	go	2	-0.300000$'
+prints '^oov	1	left	0	-inf$'
+prints '^word	1	</s>	1	'
 run 0 "$senone" lm ppl --ids --oov-list=1 --verbose small.bin text
 says '1 more unknown word'
 printf 'go\ngo \xff stop\n' >text

@@ -43,6 +43,10 @@ says '4 sentences are too few for 9 folds'
 absent x.arpa
 run 0 "$senone" lm marginals --verbose --prior=1 --beta=1 a.arpa b.txt m.arpa
 says '14 words, 11 of them unknown|unknown to the model'
+# Empty lines are no sentences: the same model, byte for byte.
+printf 'the lamp is on\n\n\nthe lamp is off\n \nturn the lamp on\nturn it off\n\n' >gaps.txt
+run 0 "$senone" lm marginals --prior=1 --beta=1 a.arpa gaps.txt m2.arpa
+cmp m.arpa m2.arpa || fail 'empty lines count as sentences'
 run 2 "$senone" lm marginals --beta=2 a.arpa b.txt x.arpa
 
 # Vocabularies.
@@ -56,7 +60,20 @@ run 0 "$senone" lm vocab --cover=a.txt --coverage=0.5 a.txt
 printf 'go\nnow\n' | cmp - out || fail 'vocabulary by coverage'
 printf 'a \xff\n' >bad.txt
 run 1 "$senone" lm vocab bad.txt
-says 'bad.txt:1: byte 2 of the line is not UTF-8'
+says 'bad.txt:1: byte 2 of the line .*is not UTF-8'
+
+printf 'a b\001c\n' >bad.txt
+for c in 'lm vocab bad.txt' 'lm marginals a.arpa bad.txt x.arpa' 'lm adapt --folds=2 a.arpa bad.txt x.arpa'; do
+  run 1 "$senone" $c
+  says 'bad.txt:1: a control character \(0x01\) at byte 3 of the line'
+done
+absent x.arpa
+run 0 "$senone" lm vocab --repair bad.txt
+printf 'a\nb\nc\n' | cmp - out || fail 'repaired vocabulary'
+says '1 control characters were taken for blanks'
+run 0 "$senone" lexicon import lex.db dict
+run 0 "$senone" lm vocab --lexicon=lex.db a.txt
+printf 'go\nnow\n' | cmp - out || fail 'vocabulary by a lexicon database'
 
 # Random text: the seed decides; words come from the model.
 run 0 "$senone" lm random --n=20 --seed=5 a.arpa
@@ -74,6 +91,9 @@ run 0 "$senone" lm rescore a.arpa nb
 head -n1 out | grep -q 'go on now$' || fail 'wrong order'
 run 0 "$senone" lm rescore --best a.arpa nb
 prints '^u1 go on now$'
+printf 'u1\t-10\tgo\001on\n' >nb
+run 1 "$senone" lm rescore a.arpa nb
+says 'nb:1: a control character \(0x01\)'
 printf 'u1 -10 go\n' >nb
 run 1 "$senone" lm rescore a.arpa nb
 says 'nb:1: expected utterance, score and words with TABs'

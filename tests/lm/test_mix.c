@@ -309,11 +309,20 @@ static void test_vocabularies_cover_what_they_say(void **state) {
   sn_word_count *c = NULL;
   sn_reader *r = NULL;
   sn_err err = {0};
-  must(sn_word_count_create(&c, &err), &err);
-  static const char text[] = "<s> b a c </s>\na b d b e\n";
+  must(sn_word_count_create(NULL, &c, &err), &err);
+  sn_text_source *t = NULL;
+  must(sn_text_source_create(NULL, &t, &err), &err);
+  static const char text[] = "<s> b a c </s>\n\n  \na b d b e\n";
   must(sn_reader_memory(text, sizeof text - 1, "t", &r, &err), &err);
-  must(sn_word_count_add_text(c, r, &err), &err);
+  must(sn_word_count_add_text(c, t, r, &err), &err);
   sn_reader_destroy(r);
+  assert_int_equal(sn_text_get_counts(t)->n_sentences, 2);
+  must(sn_reader_memory("a\x01\n", 3, "t", &r, &err), &err);
+  assert_int_equal(sn_word_count_add_text(c, t, r, &err), SN_EFORMAT);
+  assert_non_null(strstr(err.msg, "t:1: a control character (0x01)"));
+  sn_err_clear(&err);
+  sn_reader_destroy(r);
+  sn_text_source_destroy(t);
   sn_word_count_sort(c);
   const char *const order[] = {"b", "a", "c", "d", "e"};
   for (int i = 0; i < 5; i++)

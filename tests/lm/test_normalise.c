@@ -62,6 +62,21 @@ static void test_english_is_said_as_it_is_read(void **state) {
       {"Caf\x65\xcc\x81 \xc3\x89T\xc3\x89", "caf\xc3\xa9 \xc3\xa9t\xc3\xa9"},
       {"\xd0\x9f\xd1\x80\xd0\xb8\xd0\xb2\xd0\xb5\xd1\x82",
        "\xd0\xbf\xd1\x80\xd0\xb8\xd0\xb2\xd0\xb5\xd1\x82"},
+      {"In 1914-18, 1861\xe2\x80\x93"
+       "65 and the '90s or 20s",
+       "in nineteen fourteen to eighteen eighteen sixty one to sixty five and "
+       "the nineties or twenties"},
+      {"555-1234, 212-555-1234, (212) 555-1234",
+       "five five five one two three four two one two five five five one two "
+       "three four two one two five five five one two three four"},
+      {"10 a.m.\xe2\x80\x93"
+       "5 p.m. at -5 and (-3)",
+       "ten a m five p m at minus five and minus three"},
+      {"12.5 % of 50 %, 1\xc2\xa2 or 50\xc2\xa2",
+       "twelve point five percent of fifty percent one cent or fifty cents"},
+      {"5/6/07 and 3-4 or 100-200",
+       "may sixth oh seven and three to four or "
+       "one hundred to two hundred"},
       {"  ...  ", ""},
       {"", ""}};
   for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
