@@ -5,85 +5,20 @@
 
 #include "base/io.h"
 #include "cli/cli.h"
+#include "cli/cmd_lm_save.h"
 #include "lm/ngram.h"
-
-/* ---- Writing a model ---- */
-
-typedef enum out_format {
-  FORMAT_AUTO,
-  FORMAT_ARPA,
-  FORMAT_BINARY,
-  FORMAT_FAST,
-  FORMAT_SMALL
-} out_format;
-#define FORMAT_CHOICES "auto|arpa|binary|fast|small"
-#define FORMAT_HELP \
-  "by the name: .arpa, .lm, .gz and - are ARPA, all others binary"
-
-static bool ends_with(const char *s, const char *end) {
-  const size_t n = strlen(s), m = strlen(end);
-  return n >= m && strcmp(s + n - m, end) == 0;
-}
-
-static sn_ngram_format format_of(int32_t asked, const char *path) {
-  if (asked == FORMAT_ARPA) return SN_NGRAM_ARPA;
-  if (asked == FORMAT_BINARY) return SN_NGRAM_BINARY;
-  if (asked == FORMAT_FAST) return SN_NGRAM_FAST;
-  if (asked == FORMAT_SMALL) return SN_NGRAM_SMALL;
-  return ends_with(path, ".arpa") || ends_with(path, ".gz") ||
-                 ends_with(path, ".lm") || strcmp(path, "-") == 0
-             ? SN_NGRAM_ARPA
-             : SN_NGRAM_BINARY;
-}
-
-static void report_counts(sn_cli *cli, const char *what, const sn_ngram *lm) {
-  sn_str text = {0};
-  for (int32_t k = 1; k <= sn_ngram_order(lm); k++)
-    if (sn_str_addf(&text, NULL, "%s%lld %d-grams", k > 1 ? ", " : "",
-                    (long long)sn_ngram_count(lm, k), k) != SN_OK)
-      break;
-  sn_info(cli->log, "%s: %s", what, sn_str_get(&text));
-  sn_str_clear(&text);
-}
-
-static int save(sn_cli *cli, const sn_ngram *lm, int32_t format) {
-  const char *const path = cli->args[1];
-  if (sn_ngram_save(lm, path, format_of(format, path), cli->log, &cli->err) !=
-      SN_OK)
-    return sn_cli_fail(cli);
-  report_counts(cli, path, lm);
-  return sn_cli_finish(cli, SN_EXIT_OK);
-}
 
 /* ---- convert ---- */
 
-typedef struct convert_opts {
-  int32_t format, bits;
-} convert_opts;
-
-static const sn_opt convert_table[] = {
-    {"format", SN_OPT_ENUM, offsetof(convert_opts, format), 0, 0, 4,
-     FORMAT_CHOICES, "", "of OUT; auto: " FORMAT_HELP},
-    {"bits", SN_OPT_INT, offsetof(convert_opts, bits), SN_NGRAM_SMALL_BITS,
-     SN_NGRAM_SMALL_BITS_MIN, SN_NGRAM_SMALL_BITS_MAX, NULL, "bits",
-     "of each weight, for --format=small"},
-    SN_OPT_END};
+static const sn_opt convert_table[] = {SN_CLI_LM_FORMAT_OPT, SN_CLI_LM_BITS_OPT,
+                                       SN_OPT_END};
 
 static int run_convert(sn_cli *cli) {
-  const convert_opts *const o = cli->opts[0];
   sn_ngram *lm = NULL;
-  if (sn_ngram_load(cli->args[0], cli->log, &lm, &cli->err) != SN_OK)
-    return sn_cli_fail(cli);
-  int status = 0;
-  if (o->format != FORMAT_SMALL)
-    status = save(cli, lm, o->format);
-  else if (sn_ngram_save_small(lm, cli->args[1], o->bits, cli->log,
-                               &cli->err) != SN_OK)
-    status = sn_cli_fail(cli);
-  else
-    status = sn_cli_finish(cli, SN_EXIT_OK);
+  sn_status s = sn_ngram_load(cli->args[0], cli->log, &lm, &cli->err);
+  if (s == SN_OK) s = sn_cli_lm_save_as(cli, lm, cli->opts[0], cli->args[1]);
   sn_ngram_destroy(lm);
-  return status;
+  return s == SN_OK ? sn_cli_finish(cli, SN_EXIT_OK) : sn_cli_fail(cli);
 }
 
 const sn_command sn_cmd_lm_convert = {
@@ -100,7 +35,7 @@ const sn_command sn_cmd_lm_convert = {
     .example =
         "senone lm convert /usr/share/pocketsphinx/model/en-us/en-us.lm.bin "
         "en-us.arpa.gz",
-    .tables = {{convert_table, sizeof(convert_opts)}},
+    .tables = {{convert_table, sizeof(sn_cli_lm_format)}},
     .min_args = 2,
     .max_args = 2,
     .run = run_convert};
@@ -110,7 +45,7 @@ const sn_command sn_cmd_lm_convert = {
 typedef struct prune_opts {
   double threshold;
   double n_grams; /* 0: by threshold */
-  int32_t format, method;
+  int32_t method;
 } prune_opts;
 
 static const sn_opt prune_table[] = {
@@ -122,9 +57,9 @@ static const sn_opt prune_table[] = {
      "refit|stolcke", "",
      "refit: right for Kneser-Ney too, what stays gets new probabilities; "
      "stolcke: as in the paper of 1998"},
-    {"format", SN_OPT_ENUM, offsetof(prune_opts, format), 0, 0, 4,
-     FORMAT_CHOICES, "", "of OUT; auto: " FORMAT_HELP},
     SN_OPT_END};
+static const sn_opt prune_format_table[] = {SN_CLI_LM_FORMAT_OPT,
+                                            SN_CLI_LM_BITS_OPT, SN_OPT_END};
 
 static sn_status prune(sn_cli *cli, const sn_ngram *lm, sn_ngram **out) {
   const prune_opts *const o = cli->opts[0];
@@ -139,18 +74,17 @@ static sn_status prune(sn_cli *cli, const sn_ngram *lm, sn_ngram **out) {
 }
 
 static int run_prune(sn_cli *cli) {
-  const prune_opts *const o = cli->opts[0];
   sn_ngram *lm = NULL, *pruned = NULL;
   sn_status s = sn_ngram_load(cli->args[0], cli->log, &lm, &cli->err);
   if (s == SN_OK) {
-    report_counts(cli, cli->args[0], lm);
+    sn_cli_lm_report(cli, cli->args[0], lm);
     s = prune(cli, lm, &pruned);
   }
   sn_ngram_destroy(lm);
-  const int status =
-      s == SN_OK ? save(cli, pruned, o->format) : sn_cli_fail(cli);
+  if (s == SN_OK)
+    s = sn_cli_lm_save_as(cli, pruned, cli->opts[1], cli->args[1]);
   sn_ngram_destroy(pruned);
-  return status;
+  return s == SN_OK ? sn_cli_finish(cli, SN_EXIT_OK) : sn_cli_fail(cli);
 }
 
 const sn_command sn_cmd_lm_prune = {
@@ -166,7 +100,8 @@ const sn_command sn_cmd_lm_prune = {
     .example =
         "senone lm prune --n-grams=500000 "
         "/usr/share/pocketsphinx/model/en-us/en-us.lm.bin en-us-500k.lm.bin",
-    .tables = {{prune_table, sizeof(prune_opts)}},
+    .tables = {{prune_table, sizeof(prune_opts)},
+               {prune_format_table, sizeof(sn_cli_lm_format)}},
     .min_args = 2,
     .max_args = 2,
     .run = run_prune};

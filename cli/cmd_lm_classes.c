@@ -24,15 +24,18 @@ static const sn_opt text_table[] = {
     SN_OPT_END};
 
 static int run_classes(sn_cli *cli) {
+  const sn_cli_count_out *const to = cli->opts[3];
   const text_opts *const o = cli->opts[1];
+  const int wrong = sn_cli_count_check(cli, to->output);
+  if (wrong != 0) return wrong;
   const sn_count_opts count = {2, o->memory_mb, o->temp, o->vocab, NULL};
   sn_counts *c = NULL;
   sn_classes classes = {0};
   sn_cluster_report r;
-  sn_status s = sn_cli_count_inputs(cli, &count, cli->opts[2], &c);
+  sn_status s = sn_cli_count_inputs(cli, to->output, &count, cli->opts[2], &c);
   if (s == SN_OK)
     s = sn_classes_cluster(c, cli->opts[0], cli->log, &classes, &r, &cli->err);
-  if (s == SN_OK) s = sn_classes_save(&classes, cli->args[0], &cli->err);
+  if (s == SN_OK) s = sn_classes_save(&classes, to->output, &cli->err);
   if (s == SN_OK)
     sn_info(cli->log,
             "%d words in %d classes; %lld moves in %d passes; perplexity of "
@@ -46,7 +49,7 @@ static int run_classes(sn_cli *cli) {
 
 const sn_command sn_cmd_lm_classes = {
     .name = "lm classes",
-    .synopsis = "[--classes=N] [--iterations=N] OUT [TEXT ...]",
+    .synopsis = "[--classes=N] [--iterations=N] [TEXT ...] -o OUT",
     .summary = "find classes of words",
     .description =
         "Puts each word of the texts into one of N classes so that the texts "
@@ -55,11 +58,12 @@ const sn_command sn_cmd_lm_classes = {
         "`senone lm estimate --classes=OUT`.",
     .example =
         "sed 's/ *([^()]*)$//' /usr/share/pocketsphinx/test/data/librivox/"
-        "transcription | senone lm classes --classes=8 classes.txt",
+        "transcription | senone lm classes --classes=8 -o classes.txt",
     .tables = {{sn_cluster_opt_table, sizeof(sn_cluster_opts)},
                {text_table, sizeof(text_opts)},
-               {sn_text_opt_table, sizeof(sn_text_opts)}},
-    .min_args = 1,
+               {sn_text_opt_table, sizeof(sn_text_opts)},
+               {sn_cli_count_out_table, sizeof(sn_cli_count_out)}},
+    .shorts = "o=output",
     .max_args = SIZE_MAX,
     .run = run_classes};
 
@@ -115,7 +119,7 @@ const sn_command sn_cmd_lm_expand = {
         "printf 'call anna\\ncall otto now\\n' >calls.txt\n"
         "printf 'anna\\tNAME\\notto\\tNAME\\nida\\tNAME\\n' >names.txt\n"
         "senone lm estimate --method=wb --classes=names.txt "
-        "--classes-out=shares.txt calls.arpa calls.txt\n"
+        "--classes-out=shares.txt calls.txt -o calls.arpa\n"
         "senone lm expand --classes=shares.txt calls.arpa words.arpa",
     .tables = {{expand_table, sizeof(expand_opts)},
                {format_table, sizeof(sn_cli_lm_format)}},

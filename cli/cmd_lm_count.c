@@ -2,7 +2,34 @@
 /* senone lm count. */
 #include "cli/cmd_lm_count.h"
 
+#include <string.h>
+#include <sys/stat.h>
+
 #include "base/io.h"
+
+const sn_opt sn_cli_count_out_table[] = {
+    {"output", SN_OPT_STRING, offsetof(sn_cli_count_out, output), 0, 0, 0, "",
+     "", "file to write"},
+    SN_OPT_END};
+
+static bool is_same_file(const char *a, const char *b) {
+  struct stat x, y;
+  return stat(a, &x) == 0 && stat(b, &y) == 0 && x.st_dev == y.st_dev &&
+         x.st_ino == y.st_ino && S_ISREG(x.st_mode);
+}
+
+int sn_cli_count_check(sn_cli *cli, const char *output) {
+  if (output[0] == '\0')
+    return sn_cli_usage(cli, "where to? senone %s [TEXT ...] -o OUT",
+                        cli->cmd->name);
+  for (size_t i = 0; i < cli->n_args; i++)
+    if (is_same_file(cli->args[i], output))
+      return sn_cli_usage(cli,
+                          "'%s' is among the inputs and would be "
+                          "overwritten; give OUT another name",
+                          output);
+  return 0;
+}
 
 static sn_status add_input(sn_cli *cli, sn_counts *c, sn_text_source *t,
                            const char *path) {
@@ -27,14 +54,25 @@ static void report(sn_cli *cli, const sn_counts *c, const sn_text_source *t) {
                 (double)(n.n_words > 0 ? n.n_words : 1));
 }
 
-sn_status sn_cli_count_inputs(sn_cli *cli, const sn_count_opts *opts,
+/* Before hours of counting: whether OUT can be written at all. */
+static sn_status try_output(const char *path, sn_err *err) {
+  sn_writer *w = NULL;
+  if (strcmp(path, "-") == 0) return SN_OK;
+  const sn_status s = sn_writer_open(path, &w, err);
+  sn_writer_destroy(w);
+  return s;
+}
+
+sn_status sn_cli_count_inputs(sn_cli *cli, const char *output,
+                              const sn_count_opts *opts,
                               const sn_text_opts *text, sn_counts **out) {
   sn_counts *c = NULL;
   sn_text_source *t = NULL;
   *out = NULL;
-  sn_status s = sn_counts_create(opts, cli->log, &c, &cli->err);
+  sn_status s = try_output(output, &cli->err);
+  if (s == SN_OK) s = sn_counts_create(opts, cli->log, &c, &cli->err);
   if (s == SN_OK) s = sn_text_source_create(text, &t, &cli->err);
-  for (size_t i = 1; s == SN_OK && (i < cli->n_args || i == 1); i++)
+  for (size_t i = 0; s == SN_OK && (i < cli->n_args || i == 0); i++)
     s = add_input(cli, c, t, i < cli->n_args ? cli->args[i] : "-");
   if (s == SN_OK) report(cli, c, t);
   sn_text_source_destroy(t);
@@ -48,19 +86,25 @@ sn_status sn_cli_count_inputs(sn_cli *cli, const sn_count_opts *opts,
 }
 
 static int run_count(sn_cli *cli) {
+  const sn_cli_count_out *const o = cli->opts[0];
+  const int wrong = sn_cli_count_check(cli, o->output);
+  if (wrong != 0) return wrong;
+  if (strcmp(o->output, "-") == 0)
+    return sn_cli_usage(cli, "a count file can not go to standard output");
   sn_counts *c = NULL;
   int64_t n = 0;
-  sn_status s = sn_cli_count_inputs(cli, cli->opts[0], cli->opts[1], &c);
-  if (s == SN_OK) s = sn_counts_save(c, cli->args[0], &n, &cli->err);
+  sn_status s =
+      sn_cli_count_inputs(cli, o->output, cli->opts[1], cli->opts[2], &c);
+  if (s == SN_OK) s = sn_counts_save(c, o->output, &n, &cli->err);
   if (s == SN_OK)
-    sn_info(cli->log, "%s: %lld n-grams", cli->args[0], (long long)n);
+    sn_info(cli->log, "%s: %lld n-grams", o->output, (long long)n);
   sn_counts_destroy(c);
   return s == SN_OK ? sn_cli_finish(cli, SN_EXIT_OK) : sn_cli_fail(cli);
 }
 
 const sn_command sn_cmd_lm_count = {
     .name = "lm count",
-    .synopsis = "[--order=N] [--memory=MiB] OUT [TEXT|COUNTS ...]",
+    .synopsis = "[--order=N] [--memory=MiB] [TEXT|COUNTS ...] -o OUT",
     .summary = "count the n-grams of texts, or merge counts",
     .description =
         "Writes a count file for `senone lm estimate`. A text has one "
@@ -70,10 +114,11 @@ const sn_command sn_cmd_lm_count = {
         "The counts are exact for any --memory.",
     .example =
         "sed 's/ *([^()]*)$//' /usr/share/pocketsphinx/test/data/librivox/"
-        "transcription | senone lm count --order=3 a.counts\n"
-        "senone lm count --order=3 both.counts a.counts a.counts",
-    .tables = {{sn_count_opt_table, sizeof(sn_count_opts)},
+        "transcription | senone lm count --order=3 -o a.counts\n"
+        "senone lm count --order=3 a.counts a.counts -o both.counts",
+    .tables = {{sn_cli_count_out_table, sizeof(sn_cli_count_out)},
+               {sn_count_opt_table, sizeof(sn_count_opts)},
                {sn_text_opt_table, sizeof(sn_text_opts)}},
-    .min_args = 1,
+    .shorts = "o=output",
     .max_args = SIZE_MAX,
     .run = run_count};

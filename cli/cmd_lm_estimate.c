@@ -1,42 +1,28 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* senone lm estimate. */
-#include <string.h>
+#include <stdint.h>
 
 #include "cli/cmd_lm_count.h"
+#include "cli/cmd_lm_save.h"
 #include "lm/classes.h"
 #include "lm/estimate.h"
 #include "lm/ngram.h"
 
-typedef struct estimate_opts {
-  int32_t format;
+typedef struct class_opts {
   const char *classes, *classes_out;
-} estimate_opts;
+} class_opts;
 
-static const sn_opt estimate_table[] = {
-    {"format", SN_OPT_ENUM, offsetof(estimate_opts, format), 0, 0, 2,
-     "auto|arpa|binary", "",
-     "of OUT; auto: by the name: .arpa, .lm, .gz and - are ARPA, all others "
-     "binary"},
-    {"classes", SN_OPT_STRING, offsetof(estimate_opts, classes), 0, 0, 0, "",
-     "",
+static const sn_opt class_table[] = {
+    {"classes", SN_OPT_STRING, offsetof(class_opts, classes), 0, 0, 0, "", "",
      "make a model over these classes of words: word and class with a TAB "
      "between them, and perhaps a probability"},
-    {"classes-out", SN_OPT_STRING, offsetof(estimate_opts, classes_out), 0, 0,
-     0, "", "",
+    {"classes-out", SN_OPT_STRING, offsetof(class_opts, classes_out), 0, 0, 0,
+     "", "",
      "write the classes with the words' shares of the texts; needed when "
      "--classes has no probabilities"},
     SN_OPT_END};
-
-static bool is_arpa(int32_t format, const char *path) {
-  static const char *const ends[] = {".arpa", ".lm", ".gz"};
-  if (format != 0) return format == 1;
-  const size_t n = strlen(path);
-  for (size_t i = 0; i < sizeof ends / sizeof *ends; i++) {
-    const size_t m = strlen(ends[i]);
-    if (n >= m && strcmp(path + n - m, ends[i]) == 0) return true;
-  }
-  return strcmp(path, "-") == 0;
-}
+static const sn_opt format_table[] = {SN_CLI_LM_FORMAT_OPT, SN_CLI_LM_BITS_OPT,
+                                      SN_OPT_END};
 
 static void report(sn_cli *cli, const sn_estimate_report *r, int32_t method) {
   for (int32_t k = 1; k <= r->order; k++) {
@@ -58,18 +44,16 @@ static void report(sn_cli *cli, const sn_estimate_report *r, int32_t method) {
   }
 }
 
-static sn_status estimate(sn_cli *cli, sn_counts *c) {
-  const estimate_opts *const o = cli->opts[0];
-  const sn_estimate_opts *const how = cli->opts[1];
-  const char *const path = cli->args[0];
+static sn_status estimate(sn_cli *cli, const char *path, sn_counts *c) {
+  const sn_cli_lm_format *const format = cli->opts[1];
+  const sn_estimate_opts *const how = cli->opts[2];
   sn_estimate_report r;
-  if (is_arpa(o->format, path)) {
+  if (sn_cli_lm_format_of(format->format, path) == SN_NGRAM_ARPA) {
     SN_TRY(sn_estimate_arpa(c, how, path, &r, &cli->err));
   } else {
     sn_ngram *lm = NULL;
     SN_TRY(sn_estimate_ngram(c, how, &lm, &r, &cli->err));
-    const sn_status s =
-        sn_ngram_save(lm, path, SN_NGRAM_BINARY, cli->log, &cli->err);
+    const sn_status s = sn_cli_lm_save_as(cli, lm, format, path);
     sn_ngram_destroy(lm);
     SN_TRY(s);
   }
@@ -90,13 +74,16 @@ static sn_status save_classes(sn_cli *cli, sn_classes *c, const char *path) {
 }
 
 static int run_estimate(sn_cli *cli) {
-  const estimate_opts *const o = cli->opts[0];
-  sn_count_opts *const count = cli->opts[2];
+  const sn_cli_count_out *const to = cli->opts[0];
+  const class_opts *const o = cli->opts[5];
+  sn_count_opts *const count = cli->opts[3];
+  const int wrong = sn_cli_count_check(cli, to->output);
+  if (wrong != 0) return wrong;
+  if (o->classes[0] == '\0' && o->classes_out[0] != '\0')
+    return sn_cli_usage(cli, "--classes-out without --classes");
   sn_counts *c = NULL;
   sn_classes classes = {0};
   sn_status s = SN_OK;
-  if (o->classes[0] == '\0' && o->classes_out[0] != '\0')
-    return sn_cli_usage(cli, "--classes-out without --classes");
   if (o->classes[0] != '\0') {
     s = sn_classes_load(o->classes, &classes, &cli->err);
     count->classes = &classes;
@@ -106,10 +93,11 @@ static int run_estimate(sn_cli *cli) {
                   "--classes-out",
                   o->classes);
   }
-  if (s == SN_OK) s = sn_cli_count_inputs(cli, count, cli->opts[3], &c);
+  if (s == SN_OK)
+    s = sn_cli_count_inputs(cli, to->output, count, cli->opts[4], &c);
   if (s == SN_OK && o->classes[0] != '\0')
     s = save_classes(cli, &classes, o->classes_out);
-  if (s == SN_OK) s = estimate(cli, c);
+  if (s == SN_OK) s = estimate(cli, to->output, c);
   sn_counts_destroy(c);
   sn_classes_clear(&classes);
   return s == SN_OK ? sn_cli_finish(cli, SN_EXIT_OK) : sn_cli_fail(cli);
@@ -119,22 +107,24 @@ const sn_command sn_cmd_lm_estimate = {
     .name = "lm estimate",
     .synopsis =
         "[--order=N] [--method=mkn|...] [--prune=0,0,1] "
-        "[--memory=MiB] OUT [TEXT|COUNTS ...]",
+        "[--memory=MiB] [TEXT|COUNTS ...] -o OUT",
     .summary = "make an n-gram model of texts or counts",
     .description =
         "Texts have one sentence a line (also gzip, zstd; standard input when "
         "nothing is named), words between white space, taken as they are; "
         "files of `senone lm count` are taken too. ARPA is written as it is "
-        "computed, so models may be larger than --memory; the binary is built "
-        "in memory. Discounts that the counts do not allow are replaced by "
-        "fixed ones, with a warning.",
+        "computed, so models may be larger than --memory; binaries (--format) "
+        "are built in memory. Discounts that the counts do not allow are "
+        "replaced by fixed ones, with a warning.",
     .example =
         "sed 's/ *([^()]*)$//' /usr/share/pocketsphinx/test/data/librivox/"
-        "transcription | senone lm estimate --order=3 librivox.arpa",
-    .tables = {{estimate_table, sizeof(estimate_opts)},
+        "transcription | senone lm estimate --order=3 -o librivox.arpa",
+    .tables = {{sn_cli_count_out_table, sizeof(sn_cli_count_out)},
+               {format_table, sizeof(sn_cli_lm_format)},
                {sn_estimate_opt_table, sizeof(sn_estimate_opts)},
                {sn_count_opt_table, sizeof(sn_count_opts)},
-               {sn_text_opt_table, sizeof(sn_text_opts)}},
-    .min_args = 1,
+               {sn_text_opt_table, sizeof(sn_text_opts)},
+               {class_table, sizeof(class_opts)}},
+    .shorts = "o=output",
     .max_args = SIZE_MAX,
     .run = run_estimate};

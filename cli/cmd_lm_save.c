@@ -3,6 +3,8 @@
 
 #include <string.h>
 
+#include "base/str.h"
+
 static bool is_arpa_name(const char *path) {
   static const char *const ends[] = {".arpa", ".lm", ".gz"};
   const size_t n = strlen(path);
@@ -13,16 +15,38 @@ static bool is_arpa_name(const char *path) {
   return strcmp(path, "-") == 0;
 }
 
-sn_status sn_cli_lm_save(sn_cli *cli, const sn_ngram *lm, int32_t format,
-                         const char *path) {
+sn_ngram_format sn_cli_lm_format_of(int32_t format, const char *path) {
   static const sn_ngram_format formats[] = {SN_NGRAM_BINARY, SN_NGRAM_ARPA,
                                             SN_NGRAM_BINARY, SN_NGRAM_FAST,
                                             SN_NGRAM_SMALL};
-  const sn_ngram_format f =
-      format == 0 && is_arpa_name(path) ? SN_NGRAM_ARPA : formats[format];
-  SN_TRY(sn_ngram_save(lm, path, f, cli->log, &cli->err));
+  return format == 0 && is_arpa_name(path) ? SN_NGRAM_ARPA : formats[format];
+}
+
+void sn_cli_lm_report(sn_cli *cli, const char *what, const sn_ngram *lm) {
+  sn_str text = {0};
   for (int32_t k = 1; k <= sn_ngram_order(lm); k++)
-    sn_info(cli->log, "%s: %lld %d-grams", path,
-            (long long)sn_ngram_count(lm, k), k);
+    if (sn_str_addf(&text, NULL, "%s%lld %d-grams", k > 1 ? ", " : "",
+                    (long long)sn_ngram_count(lm, k), k) != SN_OK)
+      break;
+  sn_info(cli->log, "%s: %s", what, sn_str_get(&text));
+  sn_str_clear(&text);
+}
+
+sn_status sn_cli_lm_save_as(sn_cli *cli, const sn_ngram *lm,
+                            const sn_cli_lm_format *how, const char *path) {
+  const sn_ngram_format f = sn_cli_lm_format_of(how->format, path);
+  if (f == SN_NGRAM_SMALL)
+    SN_TRY(sn_ngram_save_small(lm, path,
+                               how->bits > 0 ? how->bits : SN_NGRAM_SMALL_BITS,
+                               cli->log, &cli->err));
+  else
+    SN_TRY(sn_ngram_save(lm, path, f, cli->log, &cli->err));
+  sn_cli_lm_report(cli, path, lm);
   return SN_OK;
+}
+
+sn_status sn_cli_lm_save(sn_cli *cli, const sn_ngram *lm, int32_t format,
+                         const char *path) {
+  const sn_cli_lm_format how = {.format = format};
+  return sn_cli_lm_save_as(cli, lm, &how, path);
 }

@@ -7,6 +7,9 @@
 
 #include "base/arr.h"
 #include "base/mem.h"
+#include "lm/count.h"
+#include "lm/ngram_internal.h"
+#include "lm/small.h"
 
 const sn_opt sn_text_opt_table[] = {
     {"repair", SN_OPT_BOOL, offsetof(sn_text_opts, repair), 0, 0, 1, NULL, "",
@@ -59,6 +62,42 @@ static bool is_plain(const char *p, size_t n) {
         (unsigned)(c >= 127) | (unsigned)(c < 9) | (unsigned)(c > 13 && c < 32);
   }
   return bad == 0;
+}
+
+/* What a file is whose first line this is, where that is no text; or NULL. */
+static const char *other_kind(sn_span line) {
+  static const struct {
+    const char *magic;
+    size_t at, n;
+    const char *kind;
+  } kinds[] = {
+      {SN_NGRAM_MAGIC, 0, sizeof SN_NGRAM_MAGIC, "a language model"},
+      {SNI_SMALL_MAGIC, 0, sizeof SNI_SMALL_MAGIC, "a language model"},
+      {SNI_SPHINX_LM_MAGIC, 0, sizeof SNI_SPHINX_LM_MAGIC - 1,
+       "a language model"},
+      {SNI_SPHINX_DMP_MAGIC, 4, sizeof SNI_SPHINX_DMP_MAGIC - 1,
+       "a language model"},
+      {SN_COUNT_MAGIC, 0, sizeof SN_COUNT_MAGIC,
+       "a count file, which must be named and not packed"},
+  };
+  for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++)
+    if (line.n >= kinds[i].at + kinds[i].n &&
+        memcmp(line.p + kinds[i].at, kinds[i].magic, kinds[i].n) == 0)
+      return kinds[i].kind;
+  return NULL;
+}
+
+/* Not even a repair makes a text of a model. */
+static sn_status check_kind(const sn_reader *r, sn_span line, sn_err *err) {
+  const char *const kind = sn_reader_line_no(r) == 1 ? other_kind(line) : NULL;
+  if (kind != NULL)
+    return sn_reader_fail(r, err, "the file is %s; a text was expected", kind);
+  if (line.n > 0 && line.p[0] == '\\' &&
+      sn_span_eq(sn_span_trim(line), "\\data\\"))
+    return sn_reader_fail(r, err,
+                          "'\\data\\': the file is an ARPA language model; a "
+                          "text was expected");
+  return SN_OK;
 }
 
 static sn_status check(const sn_reader *r, sn_span line, sn_err *err) {
@@ -153,6 +192,7 @@ sn_status sn_text_next(sn_text_source *t, sn_reader *r, const sn_span **words,
     SN_TRY(sn_read_line(r, &line, &more, err));
     if (!more) return SN_OK;
     t->counts.n_lines++;
+    SN_TRY(check_kind(r, line, err));
     if (!is_plain(line.p, line.n)) {
       if (t->opts.repair)
         SN_TRY(repair(t, &line, err));

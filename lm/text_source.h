@@ -12,6 +12,7 @@
  *   a byte that is not UTF-8            U+FFFD
  *   <s>, </s> within a sentence         left out
  *
+ * A model (ARPA, Senone's, Sphinx's) or a count file is refused in any case.
  * A line may have up to 64 MiB. Empty lines are no sentences. */
 #ifndef SN_LM_TEXT_SOURCE_H
 #define SN_LM_TEXT_SOURCE_H

@@ -79,7 +79,7 @@ TIMEFORMAT='%U %S'
 for n in 64 74; do
   data=train
   [ $n = 74 ] || data=train64
-  cut -d' ' -f2- $data/text | "$senone" lm estimate --quiet tg$n.arpa
+  cut -d' ' -f2- $data/text | "$senone" lm estimate --quiet -o tg$n.arpa
   cp "$etc/an4.ug.lm" ug$n.arpa
   mkdir -p exp$n
   for s in $stages; do

@@ -7,7 +7,7 @@ need_model
 
 # A model of a novel's sentences, which has no cards and no robot.
 sed 's/ *([^()]*)$//' "$testdata/librivox/transcription" >novel.txt
-run 0 "$senone" lm estimate --method=wb novel.arpa novel.txt
+run 0 "$senone" lm estimate --method=wb novel.txt -o novel.arpa
 novel=$(echo "$testdata"/librivox/*-0930.wav)
 cards=$testdata/cards/cards.gram
 printf '# two phrases\ngo forward\nten meters\n' >robot.txt

@@ -14,20 +14,20 @@ awk 'NR % 5 == 0' text.txt >held.txt
 
 # Found: the classes that the text was made of; the same for any input order of
 # reading and any memory.
-run 0 "$senone" lm classes --classes=3 --verbose c.txt fit.txt
+run 0 "$senone" lm classes --classes=3 --verbose fit.txt -o c.txt
 says '18 words in 3 classes'
 [ "$(awk '{print $2, substr($1, 1, 1)}' c.txt | sort -u | wc -l)" = 3 ] ||
   fail 'other classes than those of the text'
-run 0 "$senone" lm classes --classes=3 --memory=1 c2.txt fit.txt
+run 0 "$senone" lm classes --classes=3 --memory=1 fit.txt -o c2.txt
 cmp c.txt c2.txt || fail 'classes depend on the memory'
-run 1 "$senone" lm classes --classes=30 x.txt fit.txt
+run 1 "$senone" lm classes --classes=30 fit.txt -o x.txt
 says '30 classes for 18 words'
 absent x.txt
 
 # Estimated over, from text and from counts: the same model.
-run 0 "$senone" lm estimate --method=wb --classes=c.txt c.arpa fit.txt
-run 0 "$senone" lm count --order=4 fit.counts fit.txt
-run 0 "$senone" lm estimate --method=wb --classes=c.txt c2.arpa fit.counts
+run 0 "$senone" lm estimate --method=wb --classes=c.txt fit.txt -o c.arpa
+run 0 "$senone" lm count --order=4 fit.txt -o fit.counts
+run 0 "$senone" lm estimate --method=wb --classes=c.txt fit.counts -o c2.arpa
 cmp <(sort c.arpa) <(sort c2.arpa) || fail 'counts of words give another model'
 grep -q '<class-2>' c.arpa || fail 'no class in the model'
 
@@ -44,7 +44,7 @@ for threshold in 0 1e-4 1e-2; do
 done
 
 # Mixed with words: the weights are no worse than either model alone.
-run 0 "$senone" lm estimate --method=wb w.arpa fit.txt
+run 0 "$senone" lm estimate --method=wb fit.txt -o w.arpa
 run 0 "$senone" lm mix --tune=held.txt w.arpa all.bin both.bin
 awk "BEGIN {exit !($(ppl both.bin) < $(ppl w.arpa) && $(ppl both.bin) <= $(ppl all.bin) * 1.001)}" ||
   fail "mixed: $(ppl both.bin); $(ppl w.arpa), $(ppl all.bin)"
@@ -54,9 +54,9 @@ absent x.bin
 
 # Given ones: shares come from the text, with a half for words it lacks.
 printf 'x0\tX\nx1\tX\nx9\tX\n' >given.txt
-run 1 "$senone" lm estimate --method=wb --classes=given.txt g.arpa fit.txt
+run 1 "$senone" lm estimate --method=wb --classes=given.txt fit.txt -o g.arpa
 says 'name a file for them with --classes-out'
-run 0 "$senone" lm estimate --method=wb --classes=given.txt --classes-out=shares.txt g.arpa fit.txt
+run 0 "$senone" lm estimate --method=wb --classes=given.txt --classes-out=shares.txt fit.txt -o g.arpa
 says '1 of 3 words of the classes are not in the texts'
 awk '{n += $3} $1 == "x9" {rare = $3} END {exit !(n > 0.999999 && n < 1.000001 && rare > 0 && rare < 0.01)}' \
   shares.txt || fail "shares: $(cat shares.txt)"
@@ -67,7 +67,7 @@ prints '^oov	0'
 
 # Refused: files that are none, words twice, words of both kinds.
 printf 'x0\tX\nx0\tY\n' >bad.txt
-run 1 "$senone" lm estimate --classes=bad.txt x.arpa fit.txt
+run 1 "$senone" lm estimate --classes=bad.txt fit.txt -o x.arpa
 says "bad.txt:2: 'x0' has a class already"
 printf 'x0 X\n' >bad.txt
 run 1 "$senone" lm ppl --classes=bad.txt c.arpa held.txt
@@ -75,6 +75,6 @@ says 'bad.txt:1: expected word, class'
 run 1 "$senone" lm expand --classes=shares.txt all.bin x.bin
 says 'none of the 1 classes is a word of the model'
 run 2 "$senone" lm expand all.bin x.bin
-run 2 "$senone" lm estimate --classes-out=x.txt x.arpa fit.txt
+run 2 "$senone" lm estimate --classes-out=x.txt fit.txt -o x.arpa
 absent x.bin x.txt
 echo ok

@@ -5,8 +5,8 @@
 
 printf 'go on now\nstop now\ngo\nstop it\ngo on\n' >a.txt
 printf 'the lamp is on\nthe lamp is off\nturn the lamp on\nturn it off\n' >b.txt
-run 0 "$senone" lm estimate --method=wb --order=3 a.arpa a.txt
-run 0 "$senone" lm estimate --method=wb --order=2 b.arpa b.txt
+run 0 "$senone" lm estimate --method=wb --order=3 a.txt -o a.arpa
+run 0 "$senone" lm estimate --method=wb --order=2 b.txt -o b.arpa
 
 # Mix: fixed weights, tuned weights; sums to one; every format of model.
 run 0 "$senone" lm mix --weights=1,3 a.arpa b.arpa ab.arpa
@@ -31,7 +31,7 @@ for what in lamp fan heater pump door light; do
 done >page.txt
 # a base that has most of the words, in other sentences
 { cat a.txt; tr ' ' '\n' <page.txt | grep -v pump | sort; } >general.txt
-run 0 "$senone" lm estimate --method=wb --order=2 base.arpa general.txt
+run 0 "$senone" lm estimate --method=wb --order=2 general.txt -o base.arpa
 run 0 "$senone" lm adapt --folds=4 base.arpa page.txt adapted.arpa
 before=$(awk -F'\t' '$1 == "perplexity-before" {print $2}' out)
 after=$(awk -F'\t' '$1 == "perplexity-after" {print $2}' out)

@@ -80,6 +80,33 @@ static void test_bad_lines_are_named(void **state) {
   expect_refused("ok\na \xC3 b\n", 9, "not UTF-8");
 }
 
+/* A model among the texts is a slip that no repair should hide. */
+static void test_models_are_no_texts(void **state) {
+  (void)state;
+  static const struct {
+    const char *text;
+    size_t n;
+    const char *what;
+  } rows[] = {
+      {"\\data\\\nngram 1=1\n", 18, "text:1: '\\data\\': the file is an ARPA"},
+      {"made by hand\r\n\r\n\\data\\\r\n", 24, "text:3: '\\data\\'"},
+      {"SNNGRAM\0\1\0\0\0", 12, "text:1: the file is a language model"},
+      {"SNNGSML\0\1\0\0\0", 12, "text:1: the file is a language model"},
+      {"SNCOUNT\0\1\0\0\0", 12, "text:1: the file is a count file"},
+      {"Trie Language Model\3", 20, "text:1: the file is a language model"},
+      {"\x11\0\0\0Darpa Trigram LM\0", 21, "text:1: the file is a language"},
+  };
+  for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
+    for (int repair = 0; repair < 2; repair++) {
+      const result r = read_all(rows[i].text, rows[i].n, repair == 1);
+      assert_int_equal(r.status, SN_EFORMAT);
+      if (strstr(r.err.msg, rows[i].what) == NULL)
+        fail_msg("'%s' lacks '%s'", r.err.msg, rows[i].what);
+    }
+  expect_words("a\nSNNGRAM x\n\\data\\ is a word\n", false,
+               "a|SNNGRAM x|\\data\\ is a word|");
+}
+
 static void test_repairs_are_counted(void **state) {
   (void)state;
   static const char text[] =
@@ -146,6 +173,7 @@ int main(void) {
       cmocka_unit_test(test_words_lie_between_white_space),
       cmocka_unit_test(test_sentence_marks_around_are_left_out),
       cmocka_unit_test(test_bad_lines_are_named),
+      cmocka_unit_test(test_models_are_no_texts),
       cmocka_unit_test(test_repairs_are_counted),
       cmocka_unit_test(test_a_line_may_be_long),
       cmocka_unit_test(test_every_failed_allocation_is_reported),
