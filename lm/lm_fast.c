@@ -25,30 +25,22 @@
 /* Slots for n n-grams: a third stays free. */
 static uint64_t n_slots_for(uint64_t n) { return n + n / 2 + 1; }
 
-/* The first slot of a key: multiplied, mixed, and brought into the range by a
- * second multiplication instead of a division (docs/lm.md). */
-static uint32_t first_slot(uint32_t from, uint32_t word, uint32_t n_slots) {
-  uint64_t h = ((uint64_t)from << 32 | word) * 0x9e3779b97f4a7c15u;
-  h = (h ^ h >> 32) * 0xd6e8feb86659fd93u;
-  return (uint32_t)((h >> 32) * n_slots >> 32);
-}
-
-/* One of 64 bits for a word (docs/lm.md). */
-static uint64_t word_bit(uint32_t word) {
-  return (uint64_t)1 << (word * 0x9e3779b1u >> 26);
+const sni_fast_slot *sni_fast_find_from(const sn_ngram *lm, uint32_t slot,
+                                        uint32_t from, uint32_t word) {
+  const uint32_t n = lm->n_fast;
+  for (uint32_t tries = 0; tries < n; tries++) {
+    const sni_fast_slot *const s = &lm->fast[slot];
+    if (s->from == from && s->word == word) return s;
+    if (s->from == 0) return NULL;
+    if (++slot == n) slot = 0;
+  }
+  return NULL;
 }
 
 static const sni_fast_slot *find_slot(const sn_ngram *lm, uint32_t from,
                                       uint32_t word) {
-  const uint32_t n = lm->n_fast;
-  uint32_t i = first_slot(from, word, n);
-  for (uint32_t tries = 0; tries < n; tries++) {
-    const sni_fast_slot *const s = &lm->fast[i];
-    if (s->from == from && s->word == word) return s;
-    if (s->from == 0) return NULL;
-    if (++i == n) i = 0;
-  }
-  return NULL;
+  return sni_fast_find_from(lm, sni_fast_first_slot(from, word, lm->n_fast),
+                            from, word);
 }
 
 static sn_ngram_state state_of_link(const sn_ngram *lm, uint32_t link) {
@@ -59,7 +51,7 @@ double sni_fast_score(const sn_ngram *lm, sn_ngram_state from, int32_t word,
                       sn_ngram_state *to, int32_t *matched) {
   uint32_t link =
       from.level == 0 ? 0 : lm->base[from.level] + (uint32_t)from.node;
-  const uint64_t bit = word_bit((uint32_t)word);
+  const uint64_t bit = sni_fast_word_bit((uint32_t)word);
   double sum = 0.0;
   while (link != 0) {
     const sni_fast_history *const h = &lm->history[link];
@@ -87,7 +79,7 @@ static uint32_t link_of(const sn_ngram *lm, sn_ngram_state s) {
 }
 
 static void put(sni_fast_slot *slots, uint32_t n, const sni_fast_slot *new) {
-  uint32_t i = first_slot(new->from, new->word, n);
+  uint32_t i = sni_fast_first_slot(new->from, new->word, n);
   while (slots[i].from != 0) i = i + 1 == n ? 0 : i + 1;
   slots[i] = *new;
 }
@@ -140,7 +132,8 @@ sn_status sni_fast_add(sn_box_writer *w, const sn_ngram *lm, sn_err *err) {
       int64_t first;
       const int64_t n_next = sn_ngram_children(lm, at, &first);
       for (int64_t c = first; c < first + n_next; c++)
-        to->words |= word_bit((uint32_t)sn_ngram_child_word(lm, k + 1, c));
+        to->words |=
+            sni_fast_word_bit((uint32_t)sn_ngram_child_word(lm, k + 1, c));
     }
   SN_TRY_GOTO(s, sn_box_add(w, "hash", sizeof *slots, slots, n, err));
   SN_TRY_GOTO(s, sn_box_add(w, "history", sizeof *h, h, n_histories, err));

@@ -196,6 +196,21 @@ SN_NODISCARD sn_status sni_fast_open(sn_ngram *lm, sn_err *err);
 SN_NODISCARD sn_status sni_fast_verify(const sn_ngram *lm, sn_err *err);
 double sni_fast_score(const sn_ngram *lm, sn_ngram_state from, int32_t word,
                       sn_ngram_state *to, int32_t *matched);
+/* The first slot of a key: multiplied, mixed, and brought into the range by a
+ * second multiplication instead of a division (docs/lm.md). */
+static inline uint32_t sni_fast_first_slot(uint32_t from, uint32_t word,
+                                           uint32_t n_slots) {
+  uint64_t h = ((uint64_t)from << 32 | word) * 0x9e3779b97f4a7c15u;
+  h = (h ^ h >> 32) * 0xd6e8feb86659fd93u;
+  return (uint32_t)((h >> 32) * n_slots >> 32);
+}
+/* One of 64 bits for a word (docs/lm.md). */
+static inline uint64_t sni_fast_word_bit(uint32_t word) {
+  return (uint64_t)1 << (word * 0x9e3779b1u >> 26);
+}
+/* The key's slot, from its first slot on; or NULL. */
+const sni_fast_slot *sni_fast_find_from(const sn_ngram *lm, uint32_t slot,
+                                        uint32_t from, uint32_t word);
 /* The vocabulary's sections, which the own and the small binary share. */
 SN_NODISCARD sn_status sni_lm_vocab_add(sn_box_writer *w, const sni_vocab *v,
                                         sn_err *err);

@@ -20,6 +20,10 @@ const sn_opt sn_ppl_opt_table[] = {
      "none|lower|upper", "", "change the case of ASCII letters first"},
     SN_OPT_END};
 
+/* Sentences are scored together (sn_ngram_score_batch) once they have so many
+ * tokens: enough for all lanes, little enough for the first-level cache. */
+#define BATCH_TOKENS 1024u
+
 typedef struct oov_count {
   int64_t n;
   int32_t id; /* in oov_words */
@@ -32,8 +36,11 @@ struct sn_ppl {
   sn_symtab *oov_words;
   SN_ARR(oov_count) oov; /* by id, until sorted */
   bool is_sorted;
-  sn_str words; /* of the current sentence, NUL behind each */
-  SN_ARR(size_t) starts;
+  /* Sentences that are not scored yet: */
+  sn_str words;         /* NUL behind each */
+  SN_ARR(size_t) texts; /* [tokens.n] where in `words` */
+  SN_ARR(sn_ngram_token) tokens;
+  SN_ARR(size_t) starts; /* of each sentence, and the end; or empty */
 };
 
 sn_status sn_ppl_create(const sn_ngram *lm, const sn_ppl_opts *opts,
@@ -56,6 +63,8 @@ void sn_ppl_destroy(sn_ppl *p) {
   sn_symtab_destroy(p->oov_words);
   SN_ARR_FREE(&p->oov);
   SN_ARR_FREE(&p->starts);
+  SN_ARR_FREE(&p->texts);
+  SN_ARR_FREE(&p->tokens);
   sn_str_clear(&p->words);
   sn_free(p);
 }
@@ -84,15 +93,15 @@ static sn_status check_text(const char *line, size_t n, sn_err *err) {
   return SN_OK;
 }
 
-/* Puts the sentence's words into p->words and p->starts. */
+/* Adds a sentence to the batch, with ids and, last, the sentence end where the
+ * model has one. Empty lines are no sentences. */
 static sn_status split(sn_ppl *p, const char *line, size_t n, sn_err *err) {
   sn_span rest = {line, n}, field;
-  sn_str_reset(&p->words);
-  p->starts.n = 0;
+  const size_t first = p->tokens.n;
   bool is_ended = false;
   if (p->opts.ids) (void)sn_next_field(&rest, &field);
   while (sn_next_field(&rest, &field)) {
-    if (sn_span_eq(field, "<s>") && p->starts.n == 0 && !is_ended) continue;
+    if (sn_span_eq(field, "<s>") && p->tokens.n == first && !is_ended) continue;
     if (is_ended || sn_span_eq(field, "<s>"))
       return sn_fail(err, SN_EFORMAT,
                      "%s within a sentence; write one sentence a line",
@@ -101,12 +110,24 @@ static sn_status split(sn_ppl *p, const char *line, size_t n, sn_err *err) {
       is_ended = true;
       continue;
     }
-    SN_TRY(SN_ARR_PUSH(&p->starts, p->words.n, err));
+    const size_t at = p->words.n;
+    const sn_ngram_token t = {.word = -1};
+    SN_TRY(SN_ARR_PUSH(&p->texts, at, err));
+    SN_TRY(SN_ARR_PUSH(&p->tokens, t, err));
     SN_TRY(sn_str_add(&p->words, field.p, field.n, err));
     SN_TRY(sn_str_add(&p->words, "", 1, err)); /* its NUL */
+    char *const text = p->words.data + at;
+    fold(p->opts.fold, text, field.n);
+    p->tokens.data[p->tokens.n - 1].word = sn_ngram_find(p->lm, text);
   }
-  if (p->words.n > 0) fold(p->opts.fold, p->words.data, p->words.n);
-  return SN_OK;
+  if (p->tokens.n == first) return SN_OK;
+  if (sn_ngram_eos(p->lm) >= 0) {
+    const sn_ngram_token t = {.word = sn_ngram_eos(p->lm)};
+    SN_TRY(SN_ARR_PUSH(&p->texts, p->words.n, err));
+    SN_TRY(SN_ARR_PUSH(&p->tokens, t, err));
+    SN_TRY(sn_str_add(&p->words, "</s>", 5, err));
+  }
+  return SN_ARR_PUSH(&p->starts, p->tokens.n, err);
 }
 
 /* Ids of new OOV words get a counter; counted when the sentence is. */
@@ -133,36 +154,55 @@ static int by_count(const void *a, const void *b) {
   return by_id(a, b);
 }
 
-/* Id of a word, or of its class with ln P(word | class). */
-static int32_t find_word(const sn_ppl *p, const char *word, double *in_class) {
+/* Where words are classes' members: the class of each word of the batch. */
+static void find_classes(sn_ppl *p) {
   const sn_classes *const c = p->opts.classes;
-  const int32_t member = c != NULL ? sn_symtab_finds(c->words, word) : -1;
-  *in_class = 0.0;
-  if (member < 0) return sn_ngram_find(p->lm, word);
-  const int32_t id =
-      sn_ngram_find(p->lm, sn_symtab_get(c->names, c->class_of.data[member]));
-  if (id >= 0) *in_class = log(c->prob.data[member]);
-  return id;
+  for (size_t i = 0; c != NULL && i < p->tokens.n; i++) {
+    const char *const word = sn_str_get(&p->words) + p->texts.data[i];
+    const int32_t member = sn_symtab_finds(c->words, word);
+    if (member < 0) continue;
+    p->tokens.data[i].word = sn_ngram_find(
+        p->lm, sn_symtab_get(c->names, c->class_of.data[member]));
+  }
 }
 
-sn_status sn_ppl_add(sn_ppl *p, const char *line, size_t n, sn_ppl_fn *fn,
-                     void *user, sn_err *err) {
-  if (p->is_sorted) {
-    qsort(p->oov.data, p->oov.n, sizeof *p->oov.data, by_id);
-    p->is_sorted = false;
-  }
+/* ln P(word | class) of a word whose class the model has, else 0. */
+static double class_logp(const sn_ppl *p, const char *word, int32_t id) {
+  const sn_classes *const c = p->opts.classes;
+  const int32_t member =
+      c != NULL && id >= 0 ? sn_symtab_finds(c->words, word) : -1;
+  return member < 0 ? 0.0 : log(c->prob.data[member]);
+}
+
+/* Checks a line and adds it to the batch; on failure the batch is as before. */
+static sn_status add_line(sn_ppl *p, const char *line, size_t n, sn_err *err) {
+  const size_t n_words = p->words.n, n_tokens = p->tokens.n;
+  if (p->starts.n == 0) SN_TRY(SN_ARR_PUSH(&p->starts, 0, err));
   SN_TRY(check_text(line, n, err));
-  SN_TRY(split(p, line, n, err));
-  if (p->starts.n == 0) return SN_OK;
+  const sn_status s = split(p, line, n, err);
+  if (s == SN_OK) return SN_OK;
+  p->words.n = n_words;
+  p->tokens.n = p->texts.n = n_tokens;
+  return s;
+}
+
+/* A sentence of the batch, scored, goes into the sums. */
+static sn_status count_sentence(sn_ppl *p, size_t i, sn_ppl_fn *fn, void *user,
+                                sn_err *err) {
   sn_ppl_word w = {.sentence = p->sums.n_sentences};
-  sn_ngram_state at = sn_ngram_begin(p->lm);
-  for (size_t i = 0; i < p->starts.n; i++) {
-    w.position = (int32_t)i;
-    w.text = p->words.data + p->starts.data[i];
-    double in_class;
-    w.id = find_word(p, w.text, &in_class);
-    w.logp = sn_ngram_score(p->lm, at, w.id, &at, &w.matched) + in_class;
-    if (w.id >= 0) {
+  const bool has_eos = sn_ngram_eos(p->lm) >= 0;
+  const size_t end = p->starts.data[i + 1];
+  for (size_t k = p->starts.data[i]; k < end; k++) {
+    const sn_ngram_token *const t = &p->tokens.data[k];
+    w.text = p->words.data + p->texts.data[k];
+    w.id = t->word;
+    w.matched = t->matched;
+    w.logp = t->logp;
+    const bool is_end = has_eos && k + 1 == end;
+    if (!is_end) w.logp += class_logp(p, w.text, w.id);
+    if (is_end) {
+      p->sums.ends_logp += w.logp;
+    } else if (w.id >= 0) {
       p->sums.n_words++;
       p->sums.words_logp += w.logp;
     } else {
@@ -171,32 +211,57 @@ sn_status sn_ppl_add(sn_ppl *p, const char *line, size_t n, sn_ppl_fn *fn,
       p->sums.oov_logp += w.logp;
     }
     if (fn != NULL) fn(user, &w);
+    w.position++;
   }
   p->sums.n_sentences++;
-  w.id = sn_ngram_eos(p->lm);
-  if (w.id < 0) return SN_OK;
-  w.position++;
-  w.text = "</s>";
-  w.logp = sn_ngram_score(p->lm, at, w.id, NULL, &w.matched);
-  p->sums.ends_logp += w.logp;
-  if (fn != NULL) fn(user, &w);
   return SN_OK;
 }
 
-sn_status sn_ppl_add_text(sn_ppl *p, sn_reader *r, sn_ppl_fn *fn, void *user,
-                          sn_err *err) {
+/* Scores the batch and empties it. */
+static sn_status flush(sn_ppl *p, sn_ppl_fn *fn, void *user, sn_err *err) {
+  const size_t n = p->starts.n > 0 ? p->starts.n - 1 : 0;
+  sn_status s = SN_OK;
+  if (p->is_sorted && n > 0) {
+    qsort(p->oov.data, p->oov.n, sizeof *p->oov.data, by_id);
+    p->is_sorted = false;
+  }
+  find_classes(p);
+  if (n > 0) sn_ngram_score_batch(p->lm, p->tokens.data, p->starts.data, n);
+  for (size_t i = 0; i < n && s == SN_OK; i++)
+    s = count_sentence(p, i, fn, user, err);
+  sn_str_reset(&p->words);
+  p->tokens.n = p->texts.n = p->starts.n = 0;
+  return s;
+}
+
+sn_status sn_ppl_add(sn_ppl *p, const char *line, size_t n, sn_ppl_fn *fn,
+                     void *user, sn_err *err) {
+  SN_TRY(add_line(p, line, n, err));
+  return flush(p, fn, user, err);
+}
+
+static sn_status add_lines(sn_ppl *p, sn_reader *r, sn_ppl_fn *fn, void *user,
+                           sn_err *err) {
   for (;;) {
     sn_span line;
     bool more;
     SN_TRY(sn_read_line(r, &line, &more, err));
     if (!more) return SN_OK;
-    const sn_status s = sn_ppl_add(p, line.p, line.n, fn, user, err);
+    const sn_status s = add_line(p, line.p, line.n, err);
     if (s != SN_OK) {
       sn_err_context(err, "%s:%lld", sn_reader_name(r),
                      (long long)sn_reader_line_no(r));
       return s;
     }
+    if (p->tokens.n >= BATCH_TOKENS) SN_TRY(flush(p, fn, user, err));
   }
+}
+
+sn_status sn_ppl_add_text(sn_ppl *p, sn_reader *r, sn_ppl_fn *fn, void *user,
+                          sn_err *err) {
+  const sn_status s = add_lines(p, r, fn, user, err);
+  const sn_status rest = flush(p, fn, user, s == SN_OK ? err : NULL);
+  return s != SN_OK ? s : rest;
 }
 
 double sn_ppl_compute(const sn_ppl *p, bool with_ends, bool with_oov) {

@@ -71,11 +71,9 @@ double sni_small_backoff(const sn_ngram *lm, int32_t level, int64_t node) {
       (uint64_t)node * l->bits + l->word_bits + l->logp_bits, l->backoff_bits)];
 }
 
-int64_t sni_small_child(const sn_ngram *lm, sn_ngram_state h, int32_t word) {
-  if (h.level == 0) return word < lm->vocab.n_words ? word : -1;
-  int64_t begin, end;
-  sni_small_children(lm, h, &begin, &end);
-  const sni_small_level *const l = &lm->small->level[h.level + 1];
+int64_t sni_small_search(const sn_ngram *lm, int32_t level, int64_t begin,
+                         int64_t end, int32_t word) {
+  const sni_small_level *const l = &lm->small->level[level];
   int64_t low = 0, high = lm->vocab.n_words; /* low <= word < high */
   /* Interpolation while the list is long, then halves; see sni_child. */
   for (int step = 0; end - begin > 16; step++) {
@@ -101,6 +99,39 @@ int64_t sni_small_child(const sn_ngram *lm, sn_ngram_state h, int32_t word) {
     if (w >= word) return w == word ? begin : -1;
   }
   return -1;
+}
+
+int64_t sni_small_child(const sn_ngram *lm, sn_ngram_state h, int32_t word) {
+  if (h.level == 0) return word < lm->vocab.n_words ? word : -1;
+  int64_t begin, end;
+  sni_small_children(lm, h, &begin, &end);
+  return sni_small_search(lm, h.level + 1, begin, end, word);
+}
+
+/* ---- Memory that is needed soon; a wrong address does no harm ---- */
+
+void sni_small_prefetch_block(const sn_ngram *lm, int32_t level, int64_t node) {
+  __builtin_prefetch(&lm->small->level[level].block[node / SNI_SMALL_BLOCK]);
+}
+
+void sni_small_prefetch_first(const sn_ngram *lm, int32_t level, int64_t node) {
+  const sni_small_level *const l = &lm->small->level[level];
+  const uint64_t b = (uint64_t)node / SNI_SMALL_BLOCK;
+  const uint64_t bits = (l->block[b + 1].at - l->block[b].at) & 63;
+  const uint64_t at =
+      (uint64_t)l->block[b].at * 128 + (uint64_t)node % SNI_SMALL_BLOCK * bits;
+  if (at >> 3 < l->n_diff_bytes) __builtin_prefetch(l->diffs + (at >> 3));
+}
+
+void sni_small_prefetch_word(const sn_ngram *lm, int32_t level, int64_t begin,
+                             int64_t end, int32_t word) {
+  const sni_small_level *const l = &lm->small->level[level];
+  if (begin >= end) return;
+  int64_t at = begin;
+  if (end - begin > 16)
+    at += (int64_t)((double)word * (double)(end - begin) /
+                    (double)lm->vocab.n_words);
+  __builtin_prefetch(l->records + ((uint64_t)at * l->bits >> 3));
 }
 
 /* The node of `level` - 1 whose child (level >= 2, node) is. */

@@ -54,6 +54,14 @@ void sni_small_children(const sn_ngram *lm, sn_ngram_state h, int64_t *begin,
 int32_t sni_small_word(const sn_ngram *lm, int32_t level, int64_t node);
 double sni_small_logp(const sn_ngram *lm, int32_t level, int64_t node);
 double sni_small_backoff(const sn_ngram *lm, int32_t level, int64_t node);
+/* The node of that word among [begin, end) of a level, or -1. */
+int64_t sni_small_search(const sn_ngram *lm, int32_t level, int64_t begin,
+                         int64_t end, int32_t word);
+/* For sni_small_children of the node; then for sni_small_search. */
+void sni_small_prefetch_block(const sn_ngram *lm, int32_t level, int64_t node);
+void sni_small_prefetch_first(const sn_ngram *lm, int32_t level, int64_t node);
+void sni_small_prefetch_word(const sn_ngram *lm, int32_t level, int64_t begin,
+                             int64_t end, int32_t word);
 int64_t sni_small_child(const sn_ngram *lm, sn_ngram_state h, int32_t word);
 sn_ngram_state sni_small_suffix(const sn_ngram *lm, int32_t level,
                                 int64_t node);

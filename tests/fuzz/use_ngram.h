@@ -13,6 +13,15 @@ static inline void fuzz_use_ngram(const sn_ngram *lm) {
     (void)sn_ngram_score(lm, at, w, &at, NULL);
     if (w >= 0) (void)sn_ngram_find(lm, sn_ngram_word(lm, w));
   }
+  sn_ngram_token tokens[96];
+  size_t starts[25] = {0};
+  for (size_t i = 0; i < 24; i++) {
+    starts[i + 1] = 4 * (i + 1);
+    for (size_t k = 0; k < 4; k++)
+      tokens[4 * i + k].word =
+          (int32_t)((i * 7 + k * k) % ((size_t)n_words + 1)) - 1;
+  }
+  sn_ngram_score_batch(lm, tokens, starts, 24);
   for (int32_t k = 1; k <= sn_ngram_order(lm); k++)
     for (int64_t i = 0; i < sn_ngram_count(lm, k) && i < 1000; i++) {
       const sn_ngram_state h = {k, i};

@@ -49,6 +49,36 @@ static sn_ngram *reopened(const sn_ngram *lm, sn_ngram_format format,
   return out;
 }
 
+/* Random sentences, some of them empty, with words that the models lack:
+ * together in b as word by word in a, bit for bit. */
+static void check_batch(const sn_ngram *a, const sn_ngram *b, uint64_t seed) {
+  enum { N_SENTENCES = 80, MAX_WORDS = 12 };
+  sn_ngram_token tokens[N_SENTENCES * MAX_WORDS];
+  size_t starts[N_SENTENCES + 1] = {0};
+  const uint32_t n_words = (uint32_t)sn_ngram_n_words(a);
+  sn_rng rng;
+  sn_rng_init(&rng, seed);
+  for (size_t i = 0; i < N_SENTENCES; i++) {
+    size_t n = starts[i];
+    for (uint32_t k = sn_rng_below(&rng, MAX_WORDS); k > 0; k--)
+      tokens[n++].word = (int32_t)sn_rng_below(&rng, n_words + 1) - 1;
+    starts[i + 1] = n;
+  }
+  for (size_t n = 0; n <= N_SENTENCES; n += n < 3 ? 1 : 11) {
+    for (size_t k = 0; k < starts[n]; k++)
+      tokens[k].matched = -1, tokens[k].logp = (double)NAN;
+    sn_ngram_score_batch(b, tokens, starts, n);
+    for (size_t i = 0; i < n; i++) {
+      sn_ngram_state h = sn_ngram_begin(a);
+      for (size_t k = starts[i]; k < starts[i + 1]; k++) {
+        int32_t matched;
+        const double p = sn_ngram_score(a, h, tokens[k].word, &h, &matched);
+        assert_true(p == tokens[k].logp && matched == tokens[k].matched);
+      }
+    }
+  }
+}
+
 /* Every query and every structure function: equal, bit for bit. */
 static void check_equal(const sn_ngram *a, const sn_ngram *b, uint64_t seed) {
   assert_int_equal(sn_ngram_order(a), sn_ngram_order(b));
@@ -64,6 +94,8 @@ static void check_equal(const sn_ngram *a, const sn_ngram *b, uint64_t seed) {
     const double q = sn_ngram_score(b, y, w, &y, &k);
     assert_true(p == q && m == k && x.level == y.level && x.node == y.node);
   }
+  check_batch(a, b, seed);
+  check_batch(a, a, seed);
   for (int32_t w = 0; w < n_words; w++)
     assert_string_equal(sn_ngram_word(a, w), sn_ngram_word(b, w));
   for (int32_t l = 1; l <= order; l++) {

@@ -1,10 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Word for word against KenLM's query program (commit 4cb443e6) on models of
- * order 3 and 5 with 12,020 words. Reference data from $SENONE_SHARED; skipped
+ * order 3 and 5 with 12,020 words; and the perplexity of the same text under
+ * models that are estimated here. Reference data from $SENONE_SHARED; skipped
  * without it. */
 #include <math.h>
 
 #include "base/io.h"
+#include "lm/estimate.h"
+#include "lm/perplexity.h"
 #include "lm_support.h"
 
 #define LN10 2.302585092994045684
@@ -78,6 +81,84 @@ static void test_order_5_equals_kenlm(void **state) {
   check_model("wp20k.o5.arpa.gz", "wp20k.o5.query.txt.gz");
 }
 
+/* ---- The text's perplexity under a model of our own ---- */
+
+/* "Perplexity including OOVs:\t204.3": the number behind the last such line. */
+static double kenlm_figure(const char *query, const char *what) {
+  sn_reader *r = NULL;
+  sn_err err = {0};
+  double figure = 0.0;
+  must(sn_reader_open(reference(query), &r, &err), &err);
+  for (;;) {
+    sn_span line;
+    bool more;
+    must(sn_read_line(r, &line, &more, &err), &err);
+    if (!more) break;
+    if (strncmp(line.p, what, strlen(what)) == 0)
+      figure = strtod(line.p + strlen(what), NULL);
+  }
+  sn_reader_destroy(r);
+  assert_true(figure > 1.0);
+  return figure;
+}
+
+static sn_ngram *estimated(int32_t order) {
+  const sn_count_opts opts = {
+      .order = order, .memory_mb = 256, .temp = "/tmp", .vocab = ""};
+  const sn_estimate_opts how = {.method = SN_ESTIMATE_MKN, .prune = ""};
+  sn_counts *c = NULL;
+  sn_text_source *t = NULL;
+  sn_reader *r = NULL;
+  sn_ngram *lm = NULL;
+  sn_err err = {0};
+  must(sn_counts_create(&opts, NULL, &c, &err), &err);
+  must(sn_text_source_create(NULL, &t, &err), &err);
+  must(sn_reader_open(reference("wp20k.txt.gz"), &r, &err), &err);
+  must(sn_counts_add_text(c, t, r, &err), &err);
+  must(sn_estimate_ngram(c, &how, &lm, NULL, &err), &err);
+  sn_reader_destroy(r);
+  sn_text_source_destroy(t);
+  sn_counts_destroy(c);
+  return lm;
+}
+
+/* Equal to 4 significant digits: both round to the same number. */
+static void check_digits(const char *what, double got, double want) {
+  char a[32], b[32];
+  snprintf(a, sizeof a, "%.4g", got);
+  snprintf(b, sizeof b, "%.4g", want);
+  if (strcmp(a, b) != 0)
+    fail_msg("perplexity %s OOVs: %.4f, KenLM: %.4f", what, got, want);
+}
+
+static void check_perplexity(int32_t order, const char *query) {
+  sn_ngram *const lm = estimated(order);
+  sn_ppl *p = NULL;
+  sn_reader *r = NULL;
+  sn_err err = {0};
+  must(sn_ppl_create(lm, NULL, &p, &err), &err);
+  must(sn_reader_open(reference("wp_test200.txt.gz"), &r, &err), &err);
+  must(sn_ppl_add_text(p, r, NULL, NULL, &err), &err);
+  assert_int_equal(sn_ppl_get_sums(p)->n_oov, 45);
+  check_digits("without", sn_ppl_compute(p, true, false),
+               kenlm_figure(query, "Perplexity excluding OOVs:"));
+  check_digits("with", sn_ppl_compute(p, true, true),
+               kenlm_figure(query, "Perplexity including OOVs:"));
+  sn_reader_destroy(r);
+  sn_ppl_destroy(p);
+  sn_ngram_destroy(lm);
+}
+
+static void test_own_order_3_has_kenlms_perplexity(void **state) {
+  (void)state;
+  check_perplexity(3, "wp20k.o3.query.txt.gz");
+}
+
+static void test_own_order_5_has_kenlms_perplexity(void **state) {
+  (void)state;
+  check_perplexity(5, "wp20k.o5.query.txt.gz");
+}
+
 int main(void) {
   if (access(reference("wp20k.o3.arpa.gz"), R_OK) != 0) {
     printf("SKIPPED: no %s (set SENONE_SHARED)\n",
@@ -87,6 +168,8 @@ int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(test_order_3_equals_kenlm),
       cmocka_unit_test(test_order_5_equals_kenlm),
+      cmocka_unit_test(test_own_order_3_has_kenlms_perplexity),
+      cmocka_unit_test(test_own_order_5_has_kenlms_perplexity),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
