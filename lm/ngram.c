@@ -35,9 +35,9 @@ uint32_t sni_word_hash(const char *s, size_t n) {
   return h * 0x2c1b3c6du;
 }
 
-int32_t sni_vocab_find(const sni_vocab *v, const char *s, size_t n) {
-  if (v->slot == NULL) return -1;
-  uint32_t i = sni_word_hash(s, n) & v->mask;
+static int32_t find_from(const sni_vocab *v, uint32_t slot, const char *s,
+                         size_t n) {
+  uint32_t i = slot;
   for (uint32_t tries = 0; tries <= v->mask; tries++, i = (i + 1) & v->mask) {
     const uint32_t id = v->slot[i];
     if (id == 0) return -1;
@@ -48,6 +48,11 @@ int32_t sni_vocab_find(const sni_vocab *v, const char *s, size_t n) {
       return (int32_t)(id - 1);
   }
   return -1;
+}
+
+int32_t sni_vocab_find(const sni_vocab *v, const char *s, size_t n) {
+  return v->slot == NULL ? -1
+                         : find_from(v, sni_word_hash(s, n) & v->mask, s, n);
 }
 
 static int64_t min_i64(int64_t a, int64_t b) { return a < b ? a : b; }
@@ -199,6 +204,41 @@ const char *sn_ngram_word(const sn_ngram *lm, int32_t word) {
 
 int32_t sn_ngram_find(const sn_ngram *lm, const char *word) {
   return sni_vocab_find(&lm->vocab, word, strlen(word));
+}
+
+/* Stages of a look-up that is AHEAD texts further on in each: the hash, the
+ * word's id, the place of its text, the comparison. */
+#define AHEAD 6u
+
+void sn_ngram_find_batch(const sn_ngram *lm, const char *text, const size_t *at,
+                         size_t n, sn_ngram_token *tokens) {
+  const sni_vocab *const v = &lm->vocab;
+  if (v->slot == NULL) {
+    for (size_t i = 0; i < n; i++) tokens[i].word = -1;
+    return;
+  }
+  uint32_t slot[4 * AHEAD];
+  for (size_t i = 0; i < n + 3 * AHEAD; i++) {
+    if (i < n) {
+      const char *const w = text + at[i];
+      slot[i % (4 * AHEAD)] = sni_word_hash(w, strlen(w)) & v->mask;
+      __builtin_prefetch(&v->slot[slot[i % (4 * AHEAD)]]);
+    }
+    if (i >= AHEAD && i - AHEAD < n) {
+      const uint32_t id = v->slot[slot[(i - AHEAD) % (4 * AHEAD)]] - 1;
+      if (id < (uint32_t)v->n_words) __builtin_prefetch(&v->at[id]);
+    }
+    if (i >= 2 * AHEAD && i - 2 * AHEAD < n) {
+      const uint32_t id = v->slot[slot[(i - 2 * AHEAD) % (4 * AHEAD)]] - 1;
+      if (id < (uint32_t)v->n_words && v->at[id] < v->n_text_bytes)
+        __builtin_prefetch(v->text + v->at[id]);
+    }
+    if (i >= 3 * AHEAD) {
+      const char *const w = text + at[i - 3 * AHEAD];
+      tokens[i - 3 * AHEAD].word =
+          find_from(v, slot[(i - 3 * AHEAD) % (4 * AHEAD)], w, strlen(w));
+    }
+  }
 }
 
 int32_t sn_ngram_bos(const sn_ngram *lm) { return lm->bos; }

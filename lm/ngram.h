@@ -104,6 +104,10 @@ typedef struct sn_ngram_token {
   int32_t matched; /* [out] */
   double logp;     /* [out] natural log */
 } sn_ngram_token;
+/* sn_ngram_find of many words at a time: tokens[i].word for the word text +
+ * at[i], i < n; each word ends in NUL. */
+void sn_ngram_find_batch(const sn_ngram *lm, const char *text, const size_t *at,
+                         size_t n, sn_ngram_token *tokens);
 /* Scores the n_sentences sentences tokens[starts[i]] .. tokens[starts[i + 1] -
  * 1], each from sn_ngram_begin. The same numbers, bit for bit, as word by
  * word, but several sentences go on while others wait for memory: the fast way

@@ -93,8 +93,8 @@ static sn_status check_text(const char *line, size_t n, sn_err *err) {
   return SN_OK;
 }
 
-/* Adds a sentence to the batch, with ids and, last, the sentence end where the
- * model has one. Empty lines are no sentences. */
+/* Adds a sentence to the batch, at last the sentence end where the model has
+ * one. Empty lines are no sentences. */
 static sn_status split(sn_ppl *p, const char *line, size_t n, sn_err *err) {
   sn_span rest = {line, n}, field;
   const size_t first = p->tokens.n;
@@ -116,9 +116,7 @@ static sn_status split(sn_ppl *p, const char *line, size_t n, sn_err *err) {
     SN_TRY(SN_ARR_PUSH(&p->tokens, t, err));
     SN_TRY(sn_str_add(&p->words, field.p, field.n, err));
     SN_TRY(sn_str_add(&p->words, "", 1, err)); /* its NUL */
-    char *const text = p->words.data + at;
-    fold(p->opts.fold, text, field.n);
-    p->tokens.data[p->tokens.n - 1].word = sn_ngram_find(p->lm, text);
+    fold(p->opts.fold, p->words.data + at, field.n);
   }
   if (p->tokens.n == first) return SN_OK;
   if (sn_ngram_eos(p->lm) >= 0) {
@@ -161,8 +159,8 @@ static void find_classes(sn_ppl *p) {
     const char *const word = sn_str_get(&p->words) + p->texts.data[i];
     const int32_t member = sn_symtab_finds(c->words, word);
     if (member < 0) continue;
-    p->tokens.data[i].word = sn_ngram_find(
-        p->lm, sn_symtab_get(c->names, c->class_of.data[member]));
+    p->tokens.data[i].word =
+        sn_ngram_find(p->lm, sn_symtab_get(c->names, c->class_of.data[member]));
   }
 }
 
@@ -225,8 +223,12 @@ static sn_status flush(sn_ppl *p, sn_ppl_fn *fn, void *user, sn_err *err) {
     qsort(p->oov.data, p->oov.n, sizeof *p->oov.data, by_id);
     p->is_sorted = false;
   }
-  find_classes(p);
-  if (n > 0) sn_ngram_score_batch(p->lm, p->tokens.data, p->starts.data, n);
+  if (n > 0) {
+    sn_ngram_find_batch(p->lm, sn_str_get(&p->words), p->texts.data,
+                        p->tokens.n, p->tokens.data);
+    find_classes(p);
+    sn_ngram_score_batch(p->lm, p->tokens.data, p->starts.data, n);
+  }
   for (size_t i = 0; i < n && s == SN_OK; i++)
     s = count_sentence(p, i, fn, user, err);
   sn_str_reset(&p->words);

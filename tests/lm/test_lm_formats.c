@@ -122,6 +122,33 @@ static void check_equal(const sn_ngram *a, const sn_ngram *b, uint64_t seed) {
   }
 }
 
+/* Words of the model, others and empty ones. */
+static void test_words_are_found_together_as_one_by_one(void **state) {
+  (void)state;
+  for (int i = 0; i < N_MODELS; i++) {
+    sn_ngram *const lm = random_model(i);
+    enum { N = 200 };
+    char text[N * 16] = "";
+    size_t at[N], n = 0;
+    sn_ngram_token tokens[N];
+    sn_rng rng;
+    sn_rng_init(&rng, (uint64_t)i);
+    for (size_t k = 0; k < N; k++) {
+      at[k] = n;
+      const uint32_t w = sn_rng_below(&rng, 14);
+      text[n] = '\0';
+      if (w < 13) random_word((int)w, text + n);
+      n += strlen(text + n) + 1;
+    }
+    for (size_t m = 0; m <= N; m += m < 30 ? 1 : 85) {
+      sn_ngram_find_batch(lm, text, at, m, tokens);
+      for (size_t k = 0; k < m; k++)
+        assert_int_equal(tokens[k].word, sn_ngram_find(lm, text + at[k]));
+    }
+    sn_ngram_destroy(lm);
+  }
+}
+
 static void test_fast_equals_the_trie(void **state) {
   (void)state;
   for (int i = 0; i < N_MODELS; i++) {
@@ -316,6 +343,7 @@ static void test_every_failed_allocation_is_reported(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
+      cmocka_unit_test(test_words_are_found_together_as_one_by_one),
       cmocka_unit_test(test_fast_equals_the_trie),
       cmocka_unit_test(test_small_with_enough_bits_equals_the_trie),
       cmocka_unit_test(test_formats_convert_into_each_other),
