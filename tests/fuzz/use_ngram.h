@@ -23,10 +23,10 @@ static inline void fuzz_use_ngram(const sn_ngram *lm) {
   }
   sn_ngram_score_batch(lm, tokens, starts, 24);
   static const char text[] = "a\0<s>\0</s>\0<unk>\0w2\0\0the\0";
-  size_t at[8], n = 0;
+  size_t place[8], n = 0;
   for (size_t i = 0; i + 1 < sizeof text && n < 8; i += strlen(text + i) + 1)
-    at[n++] = i;
-  sn_ngram_find_batch(lm, text, at, n, tokens);
+    place[n++] = i;
+  sn_ngram_find_batch(lm, text, place, n, tokens);
   for (int32_t k = 1; k <= sn_ngram_order(lm); k++)
     for (int64_t i = 0; i < sn_ngram_count(lm, k) && i < 1000; i++) {
       const sn_ngram_state h = {k, i};
