@@ -6,6 +6,7 @@
 
 #include "api/api_internal.h"
 #include "base/mem.h"
+#include "decoder/lat_align.h"
 #include "decoder/lat_io.h"
 #include "decoder/lat_paths.h"
 
@@ -13,6 +14,8 @@ struct senone_lattice {
   sn_lat lat;
   sn_lat_scales k;
   senone_arc *arcs; /* [n_arcs] */
+  sn_str times;     /* of its frames, for archives; a line with an empty key, or
+                       nothing where they are plain */
 };
 
 struct senone_lattice_writer {
@@ -20,11 +23,13 @@ struct senone_lattice_writer {
   sn_lat_writer *to;
   double scale; /* acoustic, of the lattices so far; 0: none */
   double frame_s;
+  sn_str times; /* lines of all lattices so far */
 };
 
 void senone_lattice_destroy(senone_lattice *l) {
   if (l == NULL) return;
   sn_lat_clear(&l->lat);
+  sn_str_clear(&l->times);
   sn_free(l->arcs);
   sn_free(l);
 }
@@ -73,6 +78,9 @@ sn_status sni_lattice_create(const senone_model *m, const sn_decoder *d,
   for (uint32_t i = 0; s == SN_OK && i < l->lat.n_ali; i++)
     l->lat.ali[i] /= 2; /* 2 l and 2 l + 1: label l */
   if (s == SN_OK && l->lat.n_states > 0) s = fill_arcs(l, m, d, begin_s, err);
+  if (s == SN_OK)
+    s = sn_lat_times_add(d, begin_s, sn_feat_frame_shift_s(m->feat), "",
+                         &l->times, err);
   if (s != SN_OK) {
     senone_lattice_destroy(l);
     return s;
@@ -109,7 +117,13 @@ static sn_status open_writer(senone_lattice_writer *w, const senone_model *m,
   SN_TRY(sn_lat_writer_open(specifier, &w->to, err));
   sn_lat_writer_words(w->to, w->words);
   w->frame_s = sn_feat_frame_shift_s(m->feat);
-  return sn_lat_writer_meta(w->to, "model", m->name, err);
+  SN_TRY(sn_lat_writer_meta(w->to, "model", m->name, err));
+  sn_str labels = {0};
+  sn_status s = sn_lat_labels_add(m->graph, &labels, err);
+  if (s == SN_OK)
+    s = sn_lat_writer_meta(w->to, SN_LAT_META_LABELS, sn_str_get(&labels), err);
+  sn_str_clear(&labels);
+  return s;
 }
 
 senone_status senone_lattice_writer_create(const senone_model *m,
@@ -148,6 +162,8 @@ senone_status senone_lattice_writer_add(senone_lattice_writer *w,
                                         senone_error *error) {
   sn_err err = {0};
   sn_status s = begin(w, l, &err);
+  if (s == SN_OK && l->times.n > 0 && strpbrk(id, "\t\n") == NULL)
+    s = sn_str_addf(&w->times, &err, "%s%s", id, sn_str_get(&l->times));
   if (s == SN_OK) s = sn_lat_write(w->to, id, &l->lat, &err);
   return sni_report(&err, s, error);
 }
@@ -155,12 +171,18 @@ senone_status senone_lattice_writer_add(senone_lattice_writer *w,
 senone_status senone_lattice_writer_close(senone_lattice_writer *w,
                                           senone_error *error) {
   sn_err err = {0};
-  return sni_report(&err, sn_lat_writer_commit(w->to, &err), error);
+  sn_status s = SN_OK;
+  if (w->times.n > 0)
+    s = sn_lat_writer_meta(w->to, SN_LAT_META_TIMES, sn_str_get(&w->times),
+                           &err);
+  if (s == SN_OK) s = sn_lat_writer_commit(w->to, &err);
+  return sni_report(&err, s, error);
 }
 
 void senone_lattice_writer_destroy(senone_lattice_writer *w) {
   if (w == NULL) return;
   sn_lat_writer_destroy(w->to);
   sn_lat_words_destroy(w->words);
+  sn_str_clear(&w->times);
   sn_free(w);
 }

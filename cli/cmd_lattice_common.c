@@ -57,7 +57,14 @@ sn_status sni_lat_open(sn_cli *cli, const char *specifier, sn_lat_words *words,
                sn_lat_reader_has_words(out->reader) ||
                strncmp(specifier, "slf:", 4) == 0;
   sn_lat_reader_set_frame_s(out->reader, out->frame_s);
-  const sn_status s = sn_lat_reader_set_words(out->reader, words, &cli->err);
+  /* --frame-shift says otherwise than the archive. */
+  const char *const times =
+      o->frame_shift > 0.0 ? NULL
+                           : sn_lat_reader_meta(out->reader, SN_LAT_META_TIMES);
+  sn_status s =
+      sn_lat_clock_create(times, out->frame_s, &out->clock, &cli->err);
+  if (s != SN_OK) sn_err_context(&cli->err, "%s", specifier);
+  if (s == SN_OK) s = sn_lat_reader_set_words(out->reader, words, &cli->err);
   if (s != SN_OK) sni_lat_close(out);
   return s;
 }
@@ -65,12 +72,21 @@ sn_status sni_lat_open(sn_cli *cli, const char *specifier, sn_lat_words *words,
 void sni_lat_close(sni_lat_in *in) {
   sn_lat_reader_destroy(in->reader);
   in->reader = NULL;
+  sn_lat_clock_destroy(in->clock);
+  in->clock = NULL;
 }
 
 sn_status sni_lat_next(sn_cli *cli, sni_lat_in *in, const char **key,
                        sn_lat *lat) {
   SN_TRY(sn_lat_next(in->reader, key, lat, &cli->err));
-  if (*key == NULL || !in->spelt) return SN_OK;
+  if (*key == NULL) return SN_OK;
+  const sn_status timed = sn_lat_clock_set(in->clock, *key, &cli->err);
+  if (timed != SN_OK) {
+    sn_err_context(&cli->err, "%s", in->specifier);
+    sn_lat_clear(lat);
+    return timed;
+  }
+  if (!in->spelt) return SN_OK;
   for (int32_t i = 0; i < lat->n_arcs; i++)
     if (sn_lat_words_get(in->words, lat->arcs[i].word) == NULL) {
       const sn_status s =

@@ -40,8 +40,9 @@ static void print_mbr_ctm(sn_cli *cli, const sni_lat_in *in, const char *key,
   char digits[16];
   for (size_t i = 0; i < m->words.n; i++) {
     const sn_sausage_bin *const b = &m->bins.data[m->bin_of.data[i]];
-    sn_cli_print(cli, "%s 1 %.2f %.2f %s %.3f\n", key, b->begin * in->frame_s,
-                 (b->end - b->begin) * in->frame_s,
+    const double begin_s = sn_lat_clock_begin_s(in->clock, b->begin);
+    sn_cli_print(cli, "%s 1 %.2f %.2f %s %.3f\n", key, begin_s,
+                 sn_lat_clock_end_s(in->clock, b->end) - begin_s,
                  sni_lat_word(in, m->words.data[i], digits),
                  fmin(confidence(m, i), 1.0));
   }
@@ -110,8 +111,9 @@ static sn_status sausage_one(sn_cli *cli, void *user, const sni_lat_in *in,
   /* The places of words are the odd ones. */
   for (size_t i = o->gaps ? 0 : 1; i < m.bins.n; i += o->gaps ? 1 : 2) {
     const sn_sausage_bin *const b = &m.bins.data[i];
-    sn_cli_print(cli, "%s\t%zu\t%.3f\t%.3f", key, i, b->begin * in->frame_s,
-                 b->end * in->frame_s);
+    sn_cli_print(cli, "%s\t%zu\t%.3f\t%.3f", key, i,
+                 sn_lat_clock_begin_s(in->clock, b->begin),
+                 sn_lat_clock_end_s(in->clock, b->end));
     for (uint32_t k = 0; k < b->n; k++) {
       const sn_sausage_entry *const e = &m.entries.data[b->first + k];
       if (e->posterior < o->min_posterior) continue;
@@ -165,7 +167,8 @@ static void print_posteriors(sn_cli *cli, const sni_lat_in *in, const char *key,
       const sn_lat_arc *const a = &lat->arcs[i];
       if (posteriors[i] < o->min_posterior) continue;
       sn_cli_print(cli, "%s\t%.3f\t%.3f\t%s\t%.6f\n", key,
-                   frames[s] * in->frame_s, frames[a->next] * in->frame_s,
+                   sn_lat_clock_begin_s(in->clock, frames[s]),
+                   sn_lat_clock_end_s(in->clock, frames[a->next]),
                    a->word == 0 ? "-" : sni_lat_word(in, a->word, digits),
                    fmin(posteriors[i], 1.0));
     }

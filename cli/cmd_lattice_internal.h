@@ -4,6 +4,7 @@
 #ifndef SN_CLI_CMD_LATTICE_INTERNAL_H
 #define SN_CLI_CMD_LATTICE_INTERNAL_H
 #include "cli/cli.h"
+#include "decoder/lat_align.h"
 #include "decoder/lat_io.h"
 #include "decoder/lat_paths.h"
 
@@ -31,6 +32,7 @@ typedef struct sni_lat_in {
   bool spelt;          /* labels have spellings; else they print as numbers */
   sn_lat_scales k;     /* options, else what the archive says, else 1, 1/12 */
   double frame_s;
+  sn_lat_clock *clock; /* of the utterance that was read last */
 } sni_lat_in;
 
 /* A new table of words, filled from --words where that is given. */

@@ -33,17 +33,35 @@ static const sn_opt best_table[] = {
      0, "0:1:0.5", "FROM:TO:STEP", "for --sweep: costs added for each word"},
     SN_OPT_END};
 
-static void print_ctm(sn_cli *cli, const sni_lat_in *in, const char *key,
-                      const sn_lat_path *p) {
-  char digits[16];
-  for (size_t i = 0; i < p->words.n; i++) {
-    const int32_t begin = p->begin.data[i];
-    const int32_t stop =
-        i + 1 < p->words.n ? p->begin.data[i + 1] : (int32_t)p->ali.n;
-    sn_cli_print(cli, "%s 1 %.2f %.2f %s\n", key, begin * in->frame_s,
-                 (stop - begin) * in->frame_s,
+/* Words by their phones where the archive tells how; else a word lasts until
+ * the next begins. */
+static sn_status print_ctm(sn_cli *cli, const sni_lat_in *in, const char *key,
+                           const sn_lat_path *p) {
+  const char *const labels = sn_lat_reader_meta(in->reader, SN_LAT_META_LABELS);
+  sn_arr_i32 begin = {0}, end = {0};
+  bool found = false;
+  sn_status s = SN_OK;
+  if (labels != NULL)
+    s = sn_lat_word_times(labels, p, &begin, &end, &found, &cli->err);
+  if (s == SN_OK && labels != NULL && !found)
+    sn_warn(cli->log,
+            "utterance '%s': its alignment is not one of the archive's model; "
+            "a word lasts until the next begins",
+            key);
+  for (size_t i = 0; s == SN_OK && i < p->words.n; i++) {
+    char digits[16];
+    const int32_t from = found ? begin.data[i] : p->begin.data[i];
+    const int32_t to = found                ? end.data[i]
+                       : i + 1 < p->words.n ? p->begin.data[i + 1]
+                                            : (int32_t)p->ali.n;
+    const double begin_s = sn_lat_clock_begin_s(in->clock, from);
+    sn_cli_print(cli, "%s 1 %.2f %.2f %s\n", key, begin_s,
+                 sn_lat_clock_end_s(in->clock, to) - begin_s,
                  sni_lat_word(in, p->words.data[i], digits));
   }
+  SN_ARR_FREE(&begin);
+  SN_ARR_FREE(&end);
+  return s;
 }
 
 static void print_path(sn_cli *cli, const sni_lat_in *in, const char *key,
@@ -64,8 +82,9 @@ static sn_status best_one(sn_cli *cli, void *user, const sni_lat_in *in,
   SN_TRY(sn_lat_best(lat, &in->k, &p, &cli->err));
   if (!isfinite(p.total))
     sn_warn(cli->log, "utterance '%s': the lattice is empty", key);
+  sn_status s = SN_OK;
   if (o->output == FORM_CTM) {
-    print_ctm(cli, in, key, &p);
+    s = print_ctm(cli, in, key, &p);
   } else if (o->output == FORM_TEXT) {
     sn_cli_print(cli, p.words.n > 0 ? "%s " : "%s", key);
     sni_lat_print_words(cli, in, p.words.data, p.words.n);
@@ -74,7 +93,7 @@ static sn_status best_one(sn_cli *cli, void *user, const sni_lat_in *in,
     print_path(cli, in, key, &p);
   }
   sn_lat_path_clear(&p);
-  return SN_OK;
+  return s;
 }
 
 static int run_best(sn_cli *cli) {
@@ -96,8 +115,9 @@ const sn_command sn_cmd_lattice_best = {
     .description =
         "Prints utterance, graph cost, scaled acoustic cost and words, "
         "TAB-separated (--output=costs; an empty lattice has costs inf and no "
-        "words), or 'utterance word ...' (text), or ctm, where a word lasts "
-        "until the next begins.\n"
+        "words), or 'utterance word ...' (text), or ctm: by the phones of the "
+        "alignment where senone transcribe made the archive; else a word "
+        "lasts until the next begins.\n"
         "--sweep prints a line for each LM weight and word penalty: weight, "
         "penalty, word error rate in percent, errors, insertions, deletions, "
         "substitutions; the best again at the end. " SNI_LAT_IN_HELP,

@@ -141,6 +141,8 @@ sn_status sn_decoder_path(const sn_decoder *d, const sn_lat_path *path,
   return sni_hyp_of_path(d->search.graph, &d->times, path, out, err);
 }
 
+const sni_times *sni_decoder_times(const sn_decoder *d) { return &d->times; }
+
 double sn_decoder_frame_s(const sn_decoder *d, double f) {
   const int64_t whole = (int64_t)floor(f);
   const double a = sni_times_begin_s(&d->times, whole);

@@ -35,6 +35,9 @@ SN_NODISCARD sn_status sni_times_add(sni_times *t, double begin_s, double end_s,
 double sni_times_begin_s(const sni_times *t, int64_t f);
 double sni_times_end_s(const sni_times *t, int64_t f);
 
+/* Those of the decoder's utterance; borrowed until its next start. */
+const sni_times *sni_decoder_times(const sn_decoder *d);
+
 /* How a path ends: behind its last record. */
 typedef struct sni_path_end {
   int32_t record;      /* last one that is live; -1: all are committed */

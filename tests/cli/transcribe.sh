@@ -145,6 +145,38 @@ run 1 "$senone" transcribe -m en-us --lattice=/nowhere/x.lat $cards/001.wav
 run 1 "$senone" transcribe -m en-us --lattice=part.lat $cards/001.wav missing.wav
 [ -e part.lat ] || fail 'no lattices of what could be transcribed'
 
+# Times of words from an archive are those of the answer: by their phones, and
+# with what the front end took out (seconds of silence between two recordings).
+python3 - $cards/00{1,5}.wav <<'PY'
+import sys, wave
+parts = [wave.open(f).readframes(10 ** 7) for f in sys.argv[1:]]
+w = wave.open('gap.wav', 'wb')
+w.setparams((1, 2, 16000, 0, 'NONE', ''))
+w.writeframes(bytes(32000) + parts[0] + bytes(96000) + parts[1])
+PY
+for how in --rescore-lm=none --rescore-lm="$model/lm.bin"; do
+  run 0 "$senone" transcribe -m en-us "$how" -o ctm --confidence=no --lattice=gap.lat gap.wav "$long" $cards/003.wav
+  mv out want.ctm
+  run 0 "$senone" lattice best --output=ctm gap.lat
+  silent
+  python3 - out want.ctm <<'PY' || fail "times of $how: $(paste -d '|' out want.ctm)"
+import sys
+got, want = ([r.split() for r in open(f)] for f in sys.argv[1:])
+assert [(r[0], r[4]) for r in got] == [(r[0], r[4]) for r in want] and len(got) > 15
+for a, b in zip(got, want):
+    # two decimals beside three
+    assert all(abs(float(a[i]) - float(b[i])) < 0.0051 for i in (2, 3)), (a, b)
+assert max(float(b[2]) - float(a[2]) - float(a[3]) for a, b in zip(want, want[1:]) if a[0] == b[0]) > 2.5
+PY
+done
+run 0 "$senone" lattice copy gap.lat copy.lat
+run 0 "$senone" lattice best --output=ctm copy.lat
+mv out copied
+run 0 "$senone" lattice best --output=ctm gap.lat
+cmp out copied || fail 'a copy has other times'
+run 0 "$senone" lattice mbr --output=ctm gap.lat
+awk '$1 == "gap" && $3 > 4.5 {late = 1} END {exit !late}' out || fail "times of mbr: $(cat out)"
+
 # Confidences, alternatives and the n best.
 run 0 "$senone" transcribe -m en-us -o ctm "$long"
 [ "$(awk 'NF != 6 || $6 <= 0 || $6 > 1' out | wc -l)" = 0 ] || fail "ctm: $(cat out)"
@@ -195,6 +227,11 @@ run 0 "$senone" transcribe -m en-us -o json --mbr "$long"
 python3 "$top/tests/cli/check-output.py" json out 3.1 >/dev/null || fail 'json of --mbr'
 run 0 "$senone" transcribe -m en-us -o TextGrid --mbr "$long"
 python3 "$top/tests/cli/check-output.py" TextGrid out 3.1 >/dev/null || fail 'TextGrid of --mbr'
+# Every format of a recording with gaps in it, with alternatives.
+for format in json ctm srt vtt TextGrid; do
+  run 0 "$senone" transcribe -m en-us -o $format --mbr --alternatives=3 gap.wav
+  got=$(python3 "$top/tests/cli/check-output.py" $format out 8.598 full) || fail "$format of gaps: $got"
+done
 
 # Two passes, and one.
 rescore=(--rescore-lm="$model/lm.bin" --graph-lm="$model/lm.bin" --graph="$model/graph.sng")

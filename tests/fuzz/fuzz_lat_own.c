@@ -6,9 +6,28 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "decoder/lat_align.h"
 #include "decoder/lat_io.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+/* What an archive keeps beside its lattices, used as it comes. */
+static void use_alignment(const sn_lat_reader *in, sn_lat_clock *clock,
+                          const char *key, const sn_lat *l) {
+  const sn_lat_scales k = {1, 1, 0};
+  const char *const labels = sn_lat_reader_meta(in, SN_LAT_META_LABELS);
+  sn_lat_path p = {0};
+  sn_arr_i32 begin = {0}, end = {0};
+  bool found = false;
+  if (clock != NULL && sn_lat_clock_set(clock, key, NULL) == SN_OK)
+    SN_ASSERT(!(sn_lat_clock_end_s(clock, 3) < 0));
+  if (labels != NULL && sn_lat_best(l, &k, &p, NULL) == SN_OK &&
+      sn_lat_word_times(labels, &p, &begin, &end, &found, NULL) == SN_OK)
+    SN_ASSERT(begin.n == (found ? p.words.n : 0) && end.n == begin.n);
+  sn_lat_path_clear(&p);
+  SN_ARR_FREE(&begin);
+  SN_ARR_FREE(&end);
+}
 
 static void try_read(const uint8_t *bytes, size_t n) {
   sn_lat_reader *in = NULL;
@@ -17,7 +36,10 @@ static void try_read(const uint8_t *bytes, size_t n) {
   sn_status s = sn_lat_reader_memory(bytes, n, "fuzz", &in, &err);
   if (s == SN_OK) s = sn_lat_words_create(&words, &err);
   if (s == SN_OK) s = sn_lat_reader_set_words(in, words, &err);
+  sn_lat_clock *clock = NULL;
   if (s == SN_OK) {
+    const char *const times = sn_lat_reader_meta(in, SN_LAT_META_TIMES);
+    if (sn_lat_clock_create(times, 0.01, &clock, NULL) != SN_OK) clock = NULL;
     const char *value;
     for (size_t i = 0; sn_lat_reader_meta_at(in, i, &value) != NULL; i++)
       SN_ASSERT(value != NULL);
@@ -29,8 +51,10 @@ static void try_read(const uint8_t *bytes, size_t n) {
     s = sn_lat_next(in, &key, &l, &err);
     if (s != SN_OK || key == NULL) break;
     SN_ASSERT(sn_lat_check(&l, &err) == SN_OK);
+    use_alignment(in, clock, key, &l);
     sn_lat_clear(&l);
   }
+  sn_lat_clock_destroy(clock);
   sn_lat_reader_destroy(in);
   sn_lat_words_destroy(words);
 }
