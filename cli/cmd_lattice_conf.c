@@ -40,10 +40,11 @@ static void print_mbr_ctm(sn_cli *cli, const sni_lat_in *in, const char *key,
   char digits[16];
   for (size_t i = 0; i < m->words.n; i++) {
     const sn_sausage_bin *const b = &m->bins.data[m->bin_of.data[i]];
-    const double begin_s = sn_lat_clock_begin_s(in->clock, b->begin);
-    sn_cli_print(cli, "%s 1 %.2f %.2f %s %.3f\n", key, begin_s,
-                 sn_lat_clock_end_s(in->clock, b->end) - begin_s,
-                 sni_lat_word(in, m->words.data[i], digits),
+    /* hundredths, so that a word ends where the next one begins */
+    const double from = round(100 * sn_lat_clock_begin_s(in->clock, b->begin));
+    const double to = round(100 * sn_lat_clock_end_s(in->clock, b->end));
+    sn_cli_print(cli, "%s 1 %.2f %.2f %s %.3f\n", key, from / 100,
+                 (to - from) / 100, sni_lat_word(in, m->words.data[i], digits),
                  fmin(confidence(m, i), 1.0));
   }
 }

@@ -55,9 +55,12 @@ static sn_status add_ctm(const sn_out_utt *u, sn_str *out, sn_err *err) {
   for (size_t i = 0; i < u->n_words; i++) {
     const sn_out_word *const w = &u->words[i];
     SN_TRY(sn_str_addf(out, err, "%s 1 ", u->id));
-    SN_TRY(sni_out_number(out, w->begin_s, 3, err));
+    /* of rounded times, so that a word ends where the next one begins */
+    const double begin_ms = round(w->begin_s * 1000.0);
+    const double length_ms = round(w->end_s * 1000.0) - begin_ms;
+    SN_TRY(sni_out_number(out, begin_ms / 1000.0, 3, err));
     SN_TRY(sn_str_adds(out, " ", err));
-    SN_TRY(sni_out_number(out, w->end_s - w->begin_s, 3, err));
+    SN_TRY(sni_out_number(out, length_ms / 1000.0, 3, err));
     SN_TRY(sn_str_addf(out, err, " %s", w->text));
     if (w->has_confidence) {
       SN_TRY(sn_str_adds(out, " ", err));

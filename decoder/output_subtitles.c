@@ -4,7 +4,8 @@
  *  1. A cue ends before a pause of PAUSE_S, and where the next word would make
  *     it longer than two lines or MAX_S.
  *  2. A cue whose text is longer than a line is broken into two at the blank
- *     that makes them most equal, a pause of SHORT_PAUSE_S counting for more.
+ *     that makes them most equal, a pause of SHORT_PAUSE_S counting for more,
+ *     of those that leave both within a line's length.
  *  3. A cue stays for MIN_S at least, but not into the next one.
  *
  * The limits are those of common subtitling guides (42 characters a line, two
@@ -64,8 +65,10 @@ static size_t line_break(const sn_out_utt *u, size_t a, size_t b) {
     const double first = (double)span_chars(u, a, i);
     const double second = (double)span_chars(u, i, b);
     const double gap_s = u->words[i].begin_s - u->words[i - 1].end_s;
-    const double cost =
-        fmax(first, second) - (gap_s >= SHORT_PAUSE_S ? SHORT_PAUSE_CHARS : 0);
+    const double longer = fmax(first, second);
+    const double cost = longer > LINE_CHARS      ? longer + SHORT_PAUSE_CHARS
+                        : gap_s >= SHORT_PAUSE_S ? longer - SHORT_PAUSE_CHARS
+                                                 : longer;
     if (cost < best_cost) {
       best_cost = cost;
       best = i;

@@ -211,8 +211,9 @@ static void test_subtitles_keep_their_limits(void **state) {
   for (int i = 0; i < 200; i++) {
     static const char *const texts[] = {"na\xc3\xafve", "subtitle", "of",
                                         "considerable", "length"};
-    w[i] = (sn_out_word){texts[i % 5], 0.3 * i, 0.3 * i + 0.3, 0, 0,
-                         false,        0,       NULL,          0};
+    /* short pauses, at which lines would rather break */
+    const double end_s = 0.3 * i + (i % 7 == 1 ? 0.1 : 0.3);
+    w[i] = (sn_out_word){texts[i % 5], 0.3 * i, end_s, 0, 0, false, 0, NULL, 0};
   }
   const sn_out_utt u = {.id = "x", .words = w, .n_words = 200, .end_s = 60};
   sn_str s = {0};
