@@ -20,6 +20,7 @@
 #include "am/fmllr.h"
 #include "base/mem.h"
 #include "base/str.h"
+#include "frontend/postproc.h"
 #include "train/train_internal.h"
 
 enum { S = SNI_STATES };
@@ -128,21 +129,6 @@ static void add_utt(const sni_trainer *t, const sni_utt *u, double *scratch,
   }
 }
 
-/* Adapted features of an utterance, from the plain ones. */
-static void transform(const sat *x, size_t utt, sn_cmat w) {
-  const sn_mat in = x->plain[utt], out = x->t->corpus->utts[utt].feats;
-  const size_t D = w.rows;
-  for (size_t f = 0; f < in.rows; f++) {
-    const float *const from = sn_mat_row(in, f);
-    for (size_t d = 0; d < D; d++) {
-      const float *const row = sn_cmat_row(w, d);
-      float sum = row[D];
-      for (size_t k = 0; k < D; k++) sum += row[k] * from[k];
-      sn_mat_row(out, f)[d] = sum;
-    }
-  }
-}
-
 /* The new transform after the old one. */
 static sn_status compose(sni_transform *of, sn_cmat later, sn_err *err) {
   sn_mat both = {0};
@@ -154,10 +140,19 @@ static sn_status compose(sni_transform *of, sn_cmat later, sn_err *err) {
   return SN_OK;
 }
 
-static void transform_all(const sat *x, const speaker *sp,
-                          const sni_transform *of) {
-  for (size_t i = 0; i < sp->utts.n; i++)
-    transform(x, (size_t)sp->utts.data[i], sn_mat_const(of->w));
+/* A speaker's features from the plain ones, as decoding adapts them. */
+static sn_status transform_all(const sat *x, const speaker *sp,
+                               const sni_transform *of, sn_err *err) {
+  sn_transform *t = NULL;
+  SN_TRY(sn_transform_create(sn_mat_const(of->w), &t, err));
+  sn_status s = SN_OK;
+  for (size_t i = 0; s == SN_OK && i < sp->utts.n; i++) {
+    const int32_t utt = sp->utts.data[i];
+    s = sn_transform_apply(t, sn_mat_const(x->plain[utt]),
+                           x->t->corpus->utts[utt].feats, err);
+  }
+  sn_transform_destroy(t);
+  return s;
 }
 
 static sn_status estimate(void *user, size_t i, size_t thread, sn_err *err) {
@@ -182,7 +177,7 @@ static sn_status estimate(void *user, size_t i, size_t thread, sn_err *err) {
   if (s == SN_OK) s = sn_fmllr_estimate(&stats, &o, w, &r, err);
   if (s == SN_OK && r.estimated) {
     s = compose(own, sn_mat_const(w), err);
-    if (s == SN_OK) transform_all(x, sp, own);
+    if (s == SN_OK) s = transform_all(x, sp, own, err);
   }
   sp->gain = r.gain;
   sp->frames = r.count;
@@ -255,7 +250,8 @@ static sn_status go_on(sat *x, sn_err *err) {
                    n, x->speakers.n);
   for (size_t i = 0; i < n; i++)
     if (x->t->speakers.data[i].estimated)
-      transform_all(x, &x->speakers.data[i], &x->t->speakers.data[i]);
+      SN_TRY(transform_all(x, &x->speakers.data[i], &x->t->speakers.data[i],
+                           err));
   return SN_OK;
 }
 
