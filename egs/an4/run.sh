@@ -11,7 +11,7 @@
 # environment: SENONE_DATA    folder of corpora (default: ../shared/data)
 #              SENONE_SHARED  outputs of other programs (default: ../shared)
 #              AN4_URL        where the corpus is
-#              AN4_TRAIN      options of senone train
+#              AN4_TRAIN      options of senone train (default: those of RESULTS.md)
 #              AN4_STAGES     default: all there are
 set -euo pipefail
 top=$(cd "$(dirname "$0")/../.." && pwd)
@@ -29,7 +29,7 @@ work=$(realpath -m "${1:-$top/build/egs/an4}")
 corpora=$(realpath -m "${SENONE_DATA:-$top/../shared/data}")
 kaldi=$(realpath -m "${SENONE_SHARED:-$top/../shared}")/reference/an4-kaldi-hyp
 url=${AN4_URL:-http://www.speech.cs.cmu.edu/databases/an4/an4_sphere.tar.gz}
-read -ra options <<<"${AN4_TRAIN:-}"
+read -ra options <<<"${AN4_TRAIN:---lda-context=5 --lda-dim=60}"
 results=$top/egs/an4/RESULTS.md
 
 "$top/scripts/install-packages" build
@@ -106,28 +106,51 @@ errors() {
       sed -n 's/^WER .*: \([0-9]*\) errors.*(\([0-9]*\) sub, \([0-9]*\) del, \([0-9]*\) ins)/\1 \4 \3 \2/p'
   done | tr '\n' ' '
 }
+# transcribe STAGE MODELS DATA ...: two estimates of each speaker's transform
+transcribe() {
+  local s=$1 exp=$2 twice=()
+  shift 2
+  [ "$s" != sat ] || twice=(--adapt-passes=2)
+  "$senone" transcribe --quiet --model="$exp/$s" --graph=graph.sng "${twice[@]}" -o kaldi "$@"
+}
+# choose <GRID: the weight and penalty of least errors, averaged over a setting
+# and its neighbours; of equals the one of fewer errors itself, then the first
+choose() {
+  awk '{ e[$1, $2] = $3 }
+    !($1 in at_w) { at_w[$1] = ++nw; w[nw] = $1 }
+    !($2 in at_p) { at_p[$2] = ++np; p[np] = $2 }
+    END {
+      for (i = 1; i <= nw; i++) for (j = 1; j <= np; j++) {
+        sum = n = 0
+        for (a = i - 1; a <= i + 1; a++) for (b = j - 1; b <= j + 1; b++)
+          if ((w[a], p[b]) in e) { sum += e[w[a], p[b]]; n++ }
+        own = e[w[i], p[j]]
+        if (found == 0 || sum / n < least || (sum / n == least && own < errors)) {
+          found = 1; least = sum / n; errors = own; best = w[i] " " p[j]
+        }
+      }
+      print best
+    }'
+}
 rm -f dev.rows
 declare -A weight penalty
 for s in $stages; do
   for lm in ug tg; do
-    # The best of a grid over the lattices of one setting, then its neighbourhood
-    # decoded anew; the first of equals.
-    graph exp64/$s $lm"64.arpa" 12 0.5
-    "$senone" transcribe --quiet --model=exp64/$s --graph=graph.sng --lattice-beam=8 \
-      --lattice=dev.lat -o kaldi dev >/dev/null
-    best=
-    for w in 6 8 10 12 14 16 18 20 24; do
-      for p in -0.5 0 0.5 1 1.5; do
+    # A grid over the lattices of one setting; that chosen is decoded anew.
+    graph exp64/$s $lm"64.arpa" 14 0.5
+    transcribe $s exp64 --lattice-beam=8 --lattice=dev.lat dev >/dev/null
+    for w in 8 10 12 14 16 18 20 22 24 28 32; do
+      for p in -0.5 0 0.5 1 1.5 2 2.5; do
         "$senone" lattice best --quiet --acoustic-scale="$(awk -v w=$w 'BEGIN {print 1 / w}')" \
           --word-penalty="$(awk -v p=$p 'BEGIN {print p - 0.5}')" --output=text dev.lat >best.txt
         read -r _ _ _ _ n _ <<<"$(errors dev best.txt)"
-        [ -n "$best" ] && [ "${best%% *}" -le "$n" ] || best="$n $w $p"
+        echo "$w $p $n"
       done
-    done
-    read -r _ w p <<<"$best"
+    done >grid.$s.$lm
+    read -r w p <<<"$(choose <grid.$s.$lm)"
     weight[$s.$lm]=$w penalty[$s.$lm]=$p
     graph exp64/$s $lm"64.arpa" "$w" "$p"
-    "$senone" transcribe --quiet --model=exp64/$s --graph=graph.sng -o kaldi dev >dev.$s.$lm
+    transcribe $s exp64 dev >dev.$s.$lm
     read -r n ins del sub n2 ins2 del2 sub2 <<<"$(errors dev dev.$s.$lm)"
     echo "| $s | $lm | $w, $p | $n ($ins, $del, $sub) | $n2 ($ins2, $del2, $sub2) |" | tee -a dev.rows
   done
@@ -154,7 +177,7 @@ declare -A theirs=([mono]=mono [tri]=tri1 [lda]=tri2b [sat]=tri3b)
 score_test_of() { # STAGE LM
   local id=$1.$2 n ins del sub n2 ins2 del2 sub2 rate by_utt=- by_spk=- other=$kaldi/${theirs[$1]}.$2.txt
   graph exp74/$1 "$2"74.arpa "${weight[$id]}" "${penalty[$id]}"
-  "$senone" transcribe --quiet --model=exp74/$1 --graph=graph.sng -o kaldi test >test.$id
+  transcribe $1 exp74 test >test.$id
   read -r n ins del sub n2 ins2 del2 sub2 <<<"$(errors test test.$id)"
   rate=$("$senone" score --quiet --map=oh.map test/text test.$id | sed -n 's/^WER \([^:]*\):.*/\1/p')
   if [ -e "$other" ]; then
@@ -173,8 +196,9 @@ done
 {
   echo "# AN4 from scratch"
   echo
-  echo "Written by \`egs/an4/run.sh\` on $(date -u +%F), commit $commit${options[*]:+, AN4_TRAIN='${options[*]}'}."
-  echo "Means of features are those of each speaker; \`sat\` is decoded in two passes with fMLLR between."
+  echo "Written by \`egs/an4/run.sh\` on $(date -u +%F), commit $commit; options of \`senone train\`: ${options[*]:-none}."
+  echo "Means of features are those of each speaker; \`sat\` is decoded in three passes, fMLLR transforms estimated after the"
+  echo "first and the second (\`--adapt-passes=2\`). What else was tried: TRIALS.md."
   echo "LMs: \`ug\`, the flat unigram of the published results without its words that have no pronunciation; \`tg\`, a"
   echo "trigram of the training transcripts alone (\`senone lm estimate\`). Lexicon: \`an4.dic\`."
   echo
@@ -192,8 +216,8 @@ done
   echo "## Development: ten held-out speakers, 128 utterances, 762 words"
   echo
   echo "Models and trigram of the other 64 speakers. LM weight and the cost of a word beside it were chosen here, over"
-  echo "lattices: weights 6 to 24, costs -0.5 to 1.5; fewest errors with O and OH the same, the first of equals. The"
-  echo "errors are those of decoding at that setting: all (insertions, deletions, substitutions)."
+  echo "lattices: weights 8 to 32, costs -0.5 to 2.5; fewest errors with O and OH the same, averaged over a setting and its"
+  echo "neighbours in the grid. The errors are those of decoding at that setting: all (insertions, deletions, substitutions)."
   echo
   echo "| stage | LM | weight, penalty | errors | O = OH |"
   echo "|---|---|---|---|---|"
