@@ -10,7 +10,8 @@
  *
  * Samples are scaled so that 16-bit PCM comes through as its integers: float
  * scale 1 is 32768, and the division and product by a power of two are exact.
- * Resampling (libsoxr, HQ: 20 bits) gives round(n * out / in) samples. */
+ * Resampling (libsoxr, HQ: 20 bits) gives round(n * out / in) samples. Another
+ * speed is another rate of the source: its samples come that much faster. */
 #include "frontend/audio.h"
 
 #include <math.h>
@@ -27,6 +28,7 @@
 #define SCALE 32768.0f
 #define MIN_RATE_HZ 100.0
 #define MAX_RATE_HZ 10e6
+#define MAX_SPEED 10.0 /* or a tenth */
 
 /* Headerless samples, interleaved, little-endian. */
 typedef struct pcm {
@@ -40,7 +42,7 @@ struct sn_audio {
   sn_log *log;
   SNDFILE *file; /* NULL: pcm */
   pcm pcm;
-  double source_rate_hz, rate_hz;
+  double source_rate_hz, rate_hz, speed;
   int32_t n_channels, channel;
   int64_t n_frames;        /* of the file; -1: not known */
   int64_t frame;           /* the next one */
@@ -205,17 +207,17 @@ static sn_status make_buffers(sn_audio *a, sn_err *err) {
   if (a->block == NULL || a->mono == NULL ||
       (a->file == NULL && a->raw == NULL))
     return sn_fail_nomem(err, a->source.name);
-  if (a->rate_hz == a->source_rate_hz) return SN_OK;
+  const double from_hz = a->source_rate_hz * a->speed;
+  if (a->rate_hz == from_hz) return SN_OK;
   soxr_error_t e = NULL;
   const soxr_io_spec_t io = soxr_io_spec(SOXR_FLOAT32_I, SOXR_FLOAT32_I);
   const soxr_quality_spec_t quality = soxr_quality_spec(SOXR_HQ, 0);
   const soxr_runtime_spec_t runtime = soxr_runtime_spec(1);
-  a->resampler = soxr_create(a->source_rate_hz, a->rate_hz, 1, &e, &io,
-                             &quality, &runtime);
+  a->resampler =
+      soxr_create(from_hz, a->rate_hz, 1, &e, &io, &quality, &runtime);
   if (e != NULL || a->resampler == NULL)
     return sn_fail(err, SN_EEXTERNAL, "'%s': no resampler from %g to %g Hz: %s",
-                   a->source.name, a->source_rate_hz, a->rate_hz,
-                   e != NULL ? e : "?");
+                   a->source.name, from_hz, a->rate_hz, e != NULL ? e : "?");
   return SN_OK;
 }
 
@@ -250,10 +252,14 @@ static sn_status go_to_part(sn_audio *a, double begin_s, double end_s,
 
 /* Behind the source: everything else. */
 static sn_status open_all(sn_audio *a, const sn_audio_opts *o, sn_err *err) {
-  static const sn_audio_opts defaults = {SN_CHANNEL_FIRST, 0, 0, 0, 0};
+  static const sn_audio_opts defaults = {SN_CHANNEL_FIRST, 0, 0, 0, 0, 0};
   if (o == NULL) o = &defaults;
   SN_TRY(open_decoder(a, o->raw_rate_hz, err));
   a->rate_hz = o->rate_hz > 0 ? o->rate_hz : a->source_rate_hz;
+  a->speed = o->speed != 0 ? o->speed : 1;
+  if (!(a->speed >= 1 / MAX_SPEED && a->speed <= MAX_SPEED))
+    return sn_fail(err, SN_EARG, "a speed of %g: %g to %g is possible",
+                   a->speed, 1 / MAX_SPEED, MAX_SPEED);
   SN_TRY(check_rates(a, err));
   SN_TRY(choose_channel(a, o->channel, err));
   SN_TRY(make_buffers(a, err));
@@ -311,7 +317,8 @@ int32_t sn_audio_n_channels(const sn_audio *a) { return a->n_channels; }
 /* How many samples the resampler shall have given for n of the source. */
 static int64_t resampled(const sn_audio *a, int64_t n) {
   if (a->resampler == NULL) return n;
-  return (int64_t)floor((double)n * a->rate_hz / a->source_rate_hz + 0.5);
+  return (int64_t)floor((double)n * a->rate_hz / (a->source_rate_hz * a->speed) +
+                        0.5);
 }
 
 int64_t sn_audio_n_samples(const sn_audio *a) {

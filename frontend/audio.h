@@ -20,6 +20,8 @@ typedef struct sn_audio_opts {
   double raw_rate_hz; /* > 0: headerless 16-bit little-endian mono PCM of this
                          rate (also what stdin falls back to) */
   double begin_s, end_s; /* part of the recording; end_s <= 0: to its end */
+  double speed; /* 1.1: as if played a tenth faster, pitch included; times of
+                   the part are those of the recording. 0: 1 */
 } sn_audio_opts;
 
 /* A recording being read; one thread. */

@@ -84,6 +84,7 @@ sn_status sni_corpus_load_words(const char *data, const char *lexicon,
   memset(c, 0, sizeof *c);
   sn_status s = load_words(c, data, lexicon, log, err);
   if (s == SN_OK) s = name_phones(c, o, err);
+  if (s == SN_OK) s = sni_corpus_perturb(c, o->speed, err);
   if (s != SN_OK) sni_corpus_clear(c);
   return s;
 }
@@ -92,7 +93,7 @@ sn_status sni_corpus_load(const char *data, const char *lexicon,
                           const sn_train_opts *o, sn_pool *pool, sn_log *log,
                           sni_corpus *c, sn_err *err) {
   SN_TRY(sni_corpus_load_words(data, lexicon, o, log, c, err));
-  const sn_status s = sni_corpus_feats(c, pool, log, err);
+  const sn_status s = sni_corpus_feats(c, o->sample_rate, pool, log, err);
   if (s != SN_OK) sni_corpus_clear(c);
   return s;
 }
@@ -123,6 +124,7 @@ void sni_corpus_clear(sni_corpus *c) {
   sn_free(c->utts);
   sn_free(c->phones);
   sn_str_clear(&c->left_out);
+  sn_arena_clear(&c->names);
   sn_feat_config_destroy(c->feat);
   sn_mat_free(&c->transform);
   sn_lexicon_clear(&c->lex);

@@ -10,6 +10,78 @@
 #include "frontend/feat_file.h"
 #include "train/train_internal.h"
 
+static sn_status set(sni_corpus *c, const char *key, const char *value,
+                     sn_err *err) {
+  return sn_feat_config_set(c->feat, key, value, err);
+}
+
+static sn_status set_number(sni_corpus *c, const char *key, double value,
+                            sn_err *err) {
+  sn_str text = {0};
+  sn_status s = sn_str_addf(&text, err, "%.10g", value);
+  if (s == SN_OK) s = set(c, key, sn_str_get(&text), err);
+  sn_str_clear(&text);
+  return s;
+}
+
+/* ---- Sampling rates ---- */
+
+typedef struct rates {
+  const sni_corpus *c;
+  double *hz; /* [utterances] of the recording; 0: it cannot be opened, which
+                 reading it will say */
+} rates;
+
+static sn_status find_rate(void *user, size_t i, size_t w, sn_err *err) {
+  (void)w;
+  (void)err;
+  const rates *const r = user;
+  sn_audio *a = NULL;
+  r->hz[i] = 0;
+  if (sn_audio_open(r->c->utts[i].from->path, NULL, NULL, &a, NULL) == SN_OK)
+    r->hz[i] = sn_audio_source_rate_hz(a);
+  sn_audio_destroy(a);
+  return SN_OK;
+}
+
+/* Recordings below the features' rate leave the upper filters empty. Where all
+ * are, the features are wrong for this corpus; where some are, frames are of
+ * two kinds. */
+static sn_status judge_rates(const rates *r, double rate_hz, sn_log *log,
+                             sn_err *err) {
+  double lowest = rate_hz;
+  size_t n_below = 0;
+  for (size_t i = 0; i < r->c->n; i++) {
+    if (r->hz[i] <= 0 || r->hz[i] >= rate_hz) continue;
+    n_below++;
+    if (r->hz[i] < lowest) lowest = r->hz[i];
+  }
+  if (n_below > 0 && n_below == r->c->n)
+    return sn_fail(err, SN_EMISMATCH,
+                   "all recordings are of less than %g Hz, the rate of the "
+                   "features: train with --sample-rate=%g",
+                   rate_hz, lowest);
+  if (n_below > 0)
+    sn_warn(log,
+            "%zu of %zu utterances are of less than %g Hz, the rate of the "
+            "features: their upper bands are empty. --sample-rate=%g is for "
+            "all of them; senone corpus check --fix leaves the fewer out",
+            n_below, r->c->n, rate_hz, lowest);
+  return SN_OK;
+}
+
+static sn_status check_rates(const sni_corpus *c, double rate_hz, sn_pool *pool,
+                             sn_log *log, sn_err *err) {
+  rates r = {c, sn_calloc(c->n, sizeof *r.hz)};
+  if (r.hz == NULL) return sn_fail_nomem(err, "sampling rates");
+  sn_status s = sn_pool_for(pool, c->n, find_rate, &r, err);
+  if (s == SN_OK) s = judge_rates(&r, rate_hz, log, err);
+  sn_free(r.hz);
+  return s;
+}
+
+/* ---- Base frames ---- */
+
 typedef struct loader {
   sni_corpus *c;
   sn_feat *feat;
@@ -23,7 +95,8 @@ static sn_status compute(void *user, size_t i, size_t w, sn_err *err) {
   sni_utt *const u = &l->c->utts[i];
   const sn_audio_opts a = {.channel = SN_CHANNEL_FIRST,
                            .begin_s = u->from->begin_s,
-                           .end_s = u->from->end_s};
+                           .end_s = u->from->end_s,
+                           .speed = u->speed};
   if (sn_log_cancelled(l->log)) return sn_fail(err, SN_ECANCEL, "interrupted");
   if (u->idle) return SN_OK;
   const sn_status s = sn_feat_recording(l->feat, NULL, u->from->path, &a,
@@ -51,17 +124,15 @@ static sn_status normalise(void *user, size_t i, size_t w, sn_err *err) {
                        err);
 }
 
-static sn_status set(sni_corpus *c, const char *key, const char *value,
-                     sn_err *err) {
-  return sn_feat_config_set(c->feat, key, value, err);
-}
 
-sn_status sni_corpus_feats(sni_corpus *c, sn_pool *pool, sn_log *log,
-                           sn_err *err) {
+sn_status sni_corpus_feats(sni_corpus *c, double rate_hz, sn_pool *pool,
+                           sn_log *log, sn_err *err) {
   loader l = {.c = c, .log = log};
   const sni_form deltas = {.deltas = 2, .window = 2};
   SN_TRY(sn_feat_config_create(SN_FEAT_KALDI, &c->feat, err));
+  SN_TRY(check_rates(c, rate_hz, pool, log, err));
   SN_TRY(set(c, "use-energy", "false", err));
+  SN_TRY(set_number(c, "sample-frequency", rate_hz, err));
   SN_TRY(set(c, "cmn", "speaker", err));
   sn_status s = sn_feat_create(c->feat, SN_FEAT_BASE, &l.feat, err);
   if (s == SN_OK) s = sn_spk_cmvn_create(sn_feat_dim(l.feat), &l.speakers, err);
@@ -124,15 +195,6 @@ static sn_status shape(void *user, size_t i, size_t w, sn_err *err) {
   return SN_OK;
 }
 
-static sn_status set_int(sni_corpus *c, const char *key, int32_t value,
-                         sn_err *err) {
-  sn_str text = {0};
-  sn_status s = sn_str_addf(&text, err, "%d", value);
-  if (s == SN_OK) s = set(c, key, sn_str_get(&text), err);
-  sn_str_clear(&text);
-  return s;
-}
-
 /* The matrix is kept for the model directory. */
 static sn_status keep_matrix(sni_corpus *c, sn_cmat m, sn_err *err) {
   sn_mat copy = {0};
@@ -161,9 +223,9 @@ sn_status sni_corpus_form(sni_corpus *c, const sni_form *f, sn_pool *pool,
   c->dim = f->matrix.rows > 0 ? f->matrix.rows : D;
   c->form = *f;
   c->form.matrix = sn_mat_const(c->transform);
-  SN_TRY(set_int(c, "delta-order", f->deltas, err));
-  SN_TRY(set_int(c, "left-context", f->left, err));
-  return set_int(c, "right-context", f->right, err);
+  SN_TRY(set_number(c, "delta-order", f->deltas, err));
+  SN_TRY(set_number(c, "left-context", f->left, err));
+  return set_number(c, "right-context", f->right, err);
 }
 
 /* Settings that base frames and means do not depend on. */

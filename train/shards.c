@@ -158,7 +158,8 @@ static sn_status run(sni_trainer *t, part *p, const char *const in[4],
   if (s == SN_OK)
     s = sni_corpus_only(t->corpus, p->first * SNI_SHARD, p->end * SNI_SHARD,
                         err);
-  if (s == SN_OK) s = sni_corpus_feats(t->corpus, t->pool, t->log, err);
+  if (s == SN_OK)
+    s = sni_corpus_feats(t->corpus, t->o->sample_rate, t->pool, t->log, err);
   if (s == SN_OK) s = sni_same_phones(t->corpus, am, in[0], err);
   if (s == SN_OK) s = sni_corpus_like(t->corpus, sn_am_feat(am), t->pool, err);
   sn_am_destroy(am);

@@ -36,6 +36,8 @@ typedef struct sn_train_opts {
   double lm_scale, word_penalty; /* into model.ini */
   bool word_pos;                 /* whether trees may ask for word positions */
   const char *silence_phone;
+  double sample_rate; /* Hz, of the features; recordings are resampled */
+  const char *speed;  /* "0.9,1,1.1": each utterance at each of these speeds */
 } sn_train_opts;
 extern const sn_opt sn_train_opt_table[];
 

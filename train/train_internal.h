@@ -5,6 +5,7 @@
 #define SN_TRAIN_TRAIN_INTERNAL_H
 #include "am/mixtures.h"
 #include "am/tree.h"
+#include "base/arena.h"
 #include "base/arr.h"
 #include "base/pool.h"
 #include "frontend/datadir.h"
@@ -29,6 +30,7 @@ typedef struct sni_seg {
 typedef struct sni_utt {
   const sn_utt *from;
   const char *id, *speaker; /* speaker: its own id where none is known */
+  double speed;             /* at which the recording is played */
   int32_t *words;           /* owned */
   size_t n_words;
   sn_mat base;  /* owned; [T x base_dim], less the speaker's mean */
@@ -51,6 +53,7 @@ typedef struct sni_corpus {
   sn_lexicon lex;
   int32_t n_phones; /* 0 is silence; phone p + 1 is p of the lexicon */
   const char **phones;
+  sn_arena names; /* of utterances and speakers at other speeds */
   sni_utt *utts; /* those that can be used */
   size_t n, n_left_out;
   sn_str left_out;      /* ids, separated by blanks */
@@ -63,15 +66,19 @@ SN_NODISCARD sn_status sni_corpus_load(const char *data, const char *lexicon,
                                        const sn_train_opts *o, sn_pool *pool,
                                        sn_log *log, sni_corpus *c, sn_err *err);
 void sni_corpus_clear(sni_corpus *c);
-/* Parts of sni_corpus_load: words and phones; base and, with deltas of two
- * orders, feats. */
+/* Parts of sni_corpus_load: words and phones; every utterance once for each
+ * speed of a list (sn_train_opts), those of the first speed first; base and,
+ * with deltas of two orders, feats. */
 SN_NODISCARD sn_status sni_corpus_load_words(const char *data,
                                              const char *lexicon,
                                              const sn_train_opts *o,
                                              sn_log *log, sni_corpus *c,
                                              sn_err *err);
-SN_NODISCARD sn_status sni_corpus_feats(sni_corpus *c, sn_pool *pool,
-                                        sn_log *log, sn_err *err);
+SN_NODISCARD sn_status sni_corpus_perturb(sni_corpus *c, const char *list,
+                                          sn_err *err);
+SN_NODISCARD sn_status sni_corpus_feats(sni_corpus *c, double rate_hz,
+                                        sn_pool *pool, sn_log *log,
+                                        sn_err *err);
 
 /* feats and dim anew; c->feat and c->transform follow. */
 SN_NODISCARD sn_status sni_corpus_form(sni_corpus *c, const sni_form *f,

@@ -55,5 +55,9 @@ const sn_opt sn_train_opt_table[] = {
      "trees may ask where in the word a phone is"},
     {"silence-phone", SN_OPT_STRING, AT(silence_phone), 0, 0, 0, "SIL", NULL,
      "name of silence among the phones"},
+    {"sample-rate", SN_OPT_DOUBLE, AT(sample_rate), 16000, 1000, 192000, NULL,
+     "Hz", "of the features; recordings of other rates are resampled"},
+    {"speed", SN_OPT_STRING, AT(speed), 0, 0, 0, "1", "factors",
+     "each utterance is used at each of these speeds: 0.9,1,1.1"},
     SN_OPT_END};
 #undef AT

@@ -4,23 +4,36 @@
 # LJ001, word error rates on the other 66. Installs, builds, makes the en-us
 # model, takes the corpus from SENONE_DATA/ljspeech or its public home (2.6 GB).
 # usage: egs/adapt/run.sh [WORK_DIR]
-# environment: SENONE_DATA    folder of corpora (default: ../shared/data)
+# environment: SENONE_BIN     a senone that is there; else it is built
+#              SENONE_DATA    folder of corpora (default: ../shared/data)
 #              SENONE_MODELS  folder of models
 #              EN_US_NGRAMS   n-grams in the graph (default: 300000)
+#              EN_US_MODEL    the model itself; else it is made
+#              LJSPEECH_URL   where the corpus is
+#              ADAPT_EVAL     sentences to evaluate on (default: 66)
+#              ADAPT_TUNE     sentences that choose the setting (default: 30)
+#              ADAPT_SETTINGS to choose from, VARIANCES:TAU (default: no:2 ...)
+#              RESULTS        page to write (default: egs/adapt/RESULTS.md)
 set -euo pipefail
 top=$(cd "$(dirname "$0")/../.." && pwd)
-case ${1:-} in -h | --help) sed -n '3,10s/^# //p' "$0"; exit 0 ;; esac
+case ${1:-} in -h | --help) sed -n '3,17s/^# //p' "$0"; exit 0 ;; esac
 work=$(realpath -m "${1:-$top/build/egs/adapt}")
 data=$(realpath -m "${SENONE_DATA:-$top/../shared/data}")/ljspeech
+url=${LJSPEECH_URL:-https://data.keithito.com/data/speech/LJSpeech-1.1.tar.bz2}
+results=$(realpath -m "${RESULTS:-$top/egs/adapt/RESULTS.md}")
+n_eval=${ADAPT_EVAL:-66} n_tune=${ADAPT_TUNE:-30}
+read -ra settings <<<"${ADAPT_SETTINGS:-no:2 no:5 no:10 no:20 no:50 yes:10 yes:50}"
 mkdir -p "$work"
 
-"$top/scripts/install-packages" build data
-"$top/scripts/build" release senone
-senone=$top/build/release/bin/senone
+senone=${SENONE_BIN:-$top/build/release/bin/senone}
+[ -n "${SENONE_BIN:-}" ] || {
+  "$top/scripts/install-packages" build data egs
+  "$top/scripts/build" release senone
+}
 export SENONE_MODELS=${SENONE_MODELS:-$work/models}
 n_grams=${EN_US_NGRAMS:-300000}
-model=$SENONE_MODELS/en-us-$n_grams
-"$top/scripts/make-en-us" "$senone" "$model" "$n_grams"
+model=${EN_US_MODEL:-$SENONE_MODELS/en-us-$n_grams}
+[ -n "${EN_US_MODEL:-}" ] || "$top/scripts/make-en-us" "$senone" "$model" "$n_grams"
 cd "$work"
 
 # The sentences in small letters, as the dictionary has them.
@@ -30,30 +43,33 @@ if [ -e "$data/all/wav.scp" ]; then
   cp "$data/all/utt2spk" lower/
   awk '{id = $1; $1 = ""; print id tolower($0)}' "$data/all/text" >lower/text
 else
-  [ -e LJSpeech-1.1 ] || {
-    curl -fLO https://data.keithito.com/data/speech/LJSpeech-1.1.tar.bz2
+  [ -e LJSpeech-1.1/complete ] || {
+    curl -fLo LJSpeech-1.1.tar.bz2 "$url"
     tar xjf LJSpeech-1.1.tar.bz2
+    touch LJSpeech-1.1/complete
   }
   # id|text|normalised text; letters and apostrophes make words
   awk -F'|' 'BEGIN {print "path\tid\tspeaker\ttext"}
     /^LJ001-/ {t = tolower($3); gsub(/-/, " ", t); gsub(/[^a-z'\'' ]/, "", t)
                print "wavs/" $1 ".wav\t" $1 "\tlj\t" t}' LJSpeech-1.1/metadata.csv >LJSpeech-1.1/lj001.tsv
+  rm -rf lower
   "$senone" corpus import LJSpeech-1.1/lj001.tsv lower
 fi
 
-# Evaluation: any 66 sentences. Adaptation: those of the others whose words
+# Evaluation: any sentences. Adaptation: those of the others whose words
 # are all in the dictionary; a part of them chooses tau.
-"$senone" corpus split --by=utterance --n=66 --seed=1 lower rest eval
+rm -rf rest eval adapt tune-train tune
+"$senone" corpus split --by=utterance --n="$n_eval" --seed=1 lower rest eval
 "$senone" corpus check --lexicon="$model/lexicon.db" --fix=adapt rest >check.txt
-"$senone" corpus split --by=utterance --n=30 --seed=2 adapt tune-train tune
+"$senone" corpus split --by=utterance --n="$n_tune" --seed=2 adapt tune-train tune
 errors() { # MODEL DATA OUT: decodes, prints the number of errors
   "$senone" transcribe --quiet -m "$1" -o kaldi "$2" >"$3"
   "$senone" score "$2/text" "$3" | tee "$3.score" | sed -n 's/^WER .*: \([0-9]*\) errors.*/\1/p'
 }
 rows="| none | | $(errors "$model" tune tune.none) |"
 best=
-for settings in 'no 2' 'no 5' 'no 10' 'no 20' 'no 50' 'yes 10' 'yes 50'; do
-  read -r variances tau <<<"$settings"
+for setting in "${settings[@]}"; do
+  IFS=: read -r variances tau <<<"$setting"
   "$senone" train map --quiet --model="$model" --tau="$tau" --variances="$variances" tune-train tuned >/dev/null
   n=$(errors ./tuned tune "tune.$variances.$tau")
   rows+=$'\n'"| means$([ "$variances" = no ] || echo ', variances') | $tau | $n |"
@@ -74,7 +90,7 @@ commit=$(git -C "$top" rev-parse --short HEAD 2>/dev/null || echo unknown)
   echo "the model's scales and beam were chosen on it)."
   echo
   echo "Adaptation: $(wc -l <adapt/text) sentences (of $(wc -l <rest/text); the others have words outside the"
-  echo "dictionary). Chosen on 30 of them, adapting to the other $(wc -l <tune-train/text): fewest errors, the first"
+  echo "dictionary). Chosen on $n_tune of them, adapting to the other $(wc -l <tune-train/text): fewest errors, the first"
   echo "of equals:"
   echo
   echo "| adapted | tau | errors |"
@@ -85,10 +101,10 @@ commit=$(git -C "$top" rev-parse --short HEAD 2>/dev/null || echo unknown)
   echo
   sed 's/^/    /' map.txt
   echo
-  echo "The other 66 sentences, words outside the dictionary included (they are errors), before"
+  echo "The other $n_eval sentences, words outside the dictionary included (they are errors), before"
   echo "and after (\`senone score eval/text eval.none eval.map\`):"
   echo
   sed 's/^/    /' compare.txt
-} >RESULTS.md
-cp RESULTS.md "$top/egs/adapt/RESULTS.md"
-cat RESULTS.md
+} >RESULTS.md.part
+mv RESULTS.md.part "$results"
+cat "$results"

@@ -143,7 +143,7 @@ static void integers_come_through_unchanged(void **state) {
   short v[N];
   fill(v, N);
   for (size_t k = 0; k < sizeof formats / sizeof formats[0]; k++) {
-    const sn_audio_opts o = {0, 16000, 0, 0, 0};
+    const sn_audio_opts o = {0, 16000, 0, 0, 0, 0};
     size_t n = 0;
     write_shorts(f->path, formats[k], 16000, 1, v, N);
     float *const x = read_all(f->path, &o, f->log, &n);
@@ -162,7 +162,7 @@ static void headerless_pcm_is_read_at_the_stated_rate(void **state) {
   short v[N];
   fill(v, N);
   write_bytes(f->path, v, sizeof v);
-  sn_audio_opts o = {0, 0, 8000, 0, 0};
+  sn_audio_opts o = {0, 0, 8000, 0, 0, 0};
   size_t n = 0;
   float *x = read_all(f->path, &o, f->log, &n);
   assert_int_equal(n, N);
@@ -188,7 +188,7 @@ static void a_header_wins_over_the_stated_rate(void **state) {
   short v[N];
   fill(v, N);
   write_shorts(f->path, SF_FORMAT_WAV | SF_FORMAT_PCM_16, 16000, 1, v, N);
-  const sn_audio_opts o = {0, 0, 8000, 0, 0};
+  const sn_audio_opts o = {0, 0, 8000, 0, 0, 0};
   size_t n = 0;
   float *const x = read_all(f->path, &o, f->log, &n);
   assert_int_equal(n, N);
@@ -204,7 +204,7 @@ static void channels_are_chosen_or_mixed(void **state) {
   fill(v, 300);
   write_shorts(f->path, SF_FORMAT_WAV | SF_FORMAT_PCM_16, 16000, 3, v, 100);
   for (int32_t c = SN_CHANNEL_FIRST; c < 3; c++) {
-    const sn_audio_opts o = {c, 0, 0, 0, 0};
+    const sn_audio_opts o = {c, 0, 0, 0, 0, 0};
     size_t n = 0;
     f->messages[0] = '\0';
     float *const x = read_all(f->path, &o, f->log, &n);
@@ -221,7 +221,7 @@ static void channels_are_chosen_or_mixed(void **state) {
     assert_int_equal(c == SN_CHANNEL_FIRST,
                      strstr(f->messages, "has 3 channels") != NULL);
   }
-  const sn_audio_opts o = {3, 0, 0, 0, 0};
+  const sn_audio_opts o = {3, 0, 0, 0, 0, 0};
   expect_failure(f->path, &o, SN_EARG, "has 3 channels, numbered from 0");
 }
 
@@ -250,7 +250,7 @@ static void a_tone_keeps_its_place_and_level_when_resampled(void **state) {
     write_shorts(f->path, SF_FORMAT_WAV | SF_FORMAT_PCM_16, rate,
                  cases[k].channels, v, n_in);
     free(v);
-    const sn_audio_opts o = {0, cases[k].to, 0, 0, 0};
+    const sn_audio_opts o = {0, cases[k].to, 0, 0, 0, 0};
     size_t n = 0;
     float *const x = read_all(f->path, &o, NULL, &n);
     assert_int_equal(n, (size_t)cases[k].to);
@@ -275,7 +275,7 @@ static void lengths_are_the_ratio_rounded(void **state) {
     for (size_t n_in = 0; n_in <= 400; n_in += n_in < 8 ? 1 : 49) {
       write_shorts(f->path, SF_FORMAT_WAV | SF_FORMAT_PCM_16, rates[k], 1, v,
                    n_in);
-      const sn_audio_opts o = {0, 16000, 0, 0, 0};
+      const sn_audio_opts o = {0, 16000, 0, 0, 0, 0};
       size_t n = 0;
       float *const x = read_all(f->path, &o, NULL, &n);
       assert_int_equal(n, (size_t)floor((double)n_in * 16000 / rates[k] + 0.5));
@@ -291,7 +291,7 @@ static void samples_do_not_depend_on_how_many_are_asked_for(void **state) {
   write_shorts(f->path, SF_FORMAT_WAV | SF_FORMAT_PCM_16, 22050, 1, v, n_in);
   free(v);
   for (int resample = 0; resample < 2; resample++) {
-    const sn_audio_opts o = {0, resample ? 16000 : 0, 0, 0, 0};
+    const sn_audio_opts o = {0, resample ? 16000 : 0, 0, 0, 0, 0};
     size_t n = 0, done = 0;
     float *const x = read_all(f->path, &o, NULL, &n);
     sn_audio *a = NULL;
@@ -314,11 +314,49 @@ static void samples_do_not_depend_on_how_many_are_asked_for(void **state) {
   }
 }
 
+/* The length, and the frequency and level of a tone, are those of a recording
+ * that is played faster or slower; begin and end are those of the recording. */
+static void another_speed_is_another_length_and_pitch(void **state) {
+  const fixture *const f = *state;
+  enum { RATE = 16000 };
+  static const double speeds[] = {0.9, 1.1, 1.25, 0.5}, to[] = {16000, 8000};
+  short *const v = calloc(RATE, sizeof *v);
+  tone(v, RATE, 1, RATE, 440);
+  write_shorts(f->path, SF_FORMAT_WAV | SF_FORMAT_PCM_16, RATE, 1, v, RATE);
+  free(v);
+  for (size_t k = 0; k < 8; k++) {
+    const double speed = speeds[k / 2], rate = to[k % 2];
+    sn_audio_opts o = {.rate_hz = rate, .speed = speed};
+    size_t n = 0;
+    float *x = read_all(f->path, &o, NULL, &n);
+    assert_int_equal(n, (size_t)floor(rate / speed + 0.5));
+    /* as in a_tone_keeps_its_place_and_level_when_resampled */
+    for (size_t i = n / 10; i < n - n / 10; i++) {
+      const double want =
+          10000 * sin(2 * PI * 440 * speed * (double)i / rate);
+      if (fabs((double)x[i] - want) > 13)
+        fail_msg("speed %g, sample %zu: %g, not %g", speed, i, (double)x[i],
+                 want);
+    }
+    sn_free(x);
+    o.begin_s = 0.25;
+    o.end_s = 0.75;
+    x = read_all(f->path, &o, NULL, &n);
+    assert_int_equal(n, (size_t)floor(rate * 0.5 / speed + 0.5));
+    sn_free(x);
+  }
+  static const double bad[] = {-1, 0.01, 11, NAN};
+  for (size_t k = 0; k < 4; k++) {
+    const sn_audio_opts o = {.speed = bad[k]};
+    expect_failure(f->path, &o, SN_EARG, "a speed of ");
+  }
+}
+
 static void rates_are_told(void **state) {
   const fixture *const f = *state;
   short v[16] = {0};
   write_shorts(f->path, SF_FORMAT_WAV | SF_FORMAT_PCM_16, 8000, 2, v, 8);
-  const sn_audio_opts o = {0, 16000, 0, 0, 0};
+  const sn_audio_opts o = {0, 16000, 0, 0, 0, 0};
   sn_audio *a = NULL;
   assert_int_equal(sn_audio_open(f->path, &o, NULL, &a, NULL), SN_OK);
   assert_true(sn_audio_source_rate_hz(a) == 8000);
@@ -337,7 +375,7 @@ static void parts_are_cut_at_the_sample(void **state) {
   fill(v, N);
   for (int k = 0; k < 2; k++) {
     write_shorts(f->path, formats[k], 1000, 1, v, N);
-    sn_audio_opts o = {0, 0, 0, 1.5, 3.25};
+    sn_audio_opts o = {0, 0, 0, 1.5, 3.25, 0};
     size_t n = 0;
     float *x = read_all(f->path, &o, f->log, &n);
     assert_int_equal(n, 1750);
@@ -400,7 +438,7 @@ static void stdin_gives_what_a_file_gives(void **state) {
   short v[2 * N];
   fill(v, 2 * N);
   for (size_t k = 0; k < sizeof formats / sizeof formats[0]; k++) {
-    const sn_audio_opts o = {1, 16000, 0, 0.1, 0.2};
+    const sn_audio_opts o = {1, 16000, 0, 0.1, 0.2, 0};
     size_t n = 0, n_piped = 0;
     write_shorts(f->path, formats[k], 22050, 2, v, N);
     float *const x = read_all(f->path, &o, f->log, &n);
@@ -422,7 +460,7 @@ static void stdin_may_be_headerless(void **state) {
   short v[N];
   fill(v, N);
   write_bytes(f->path, v, sizeof v);
-  const sn_audio_opts o = {0, 0, 16000, 0, 0};
+  const sn_audio_opts o = {0, 0, 16000, 0, 0, 0};
   int saved = -1;
   (void)pipe_in(f->path, &saved);
   size_t n = 0;
@@ -473,7 +511,7 @@ static void no_samples_are_no_failure(void **state) {
   const fixture *const f = *state;
   write_shorts(f->path, SF_FORMAT_WAV | SF_FORMAT_PCM_16, 8000, 1, NULL, 0);
   for (int rate = 0; rate <= 16000; rate += 16000) {
-    const sn_audio_opts o = {0, rate, 0, 0, 0};
+    const sn_audio_opts o = {0, rate, 0, 0, 0, 0};
     size_t n = 1;
     float *const x = read_all(f->path, &o, f->log, &n);
     assert_int_equal(n, 0);
@@ -490,7 +528,7 @@ static void samples_that_are_no_numbers_are_named(void **state) {
       float v[4000] = {0};
       v[2345] = bad[k];
       write_floats(f->path, 8000, v, 4000);
-      const sn_audio_opts o = {0, resample ? 16000 : 0, 0, 0.125, 0};
+      const sn_audio_opts o = {0, resample ? 16000 : 0, 0, 0.125, 0, 0};
       sn_audio *a = NULL;
       sn_err err = {0};
       float *x = NULL;
@@ -594,7 +632,7 @@ static void out_of_memory_anywhere_is_a_status(void **state) {
   short v[2 * 500];
   fill(v, 1000);
   write_shorts(f->path, SF_FORMAT_WAV | SF_FORMAT_PCM_16, 8000, 2, v, 500);
-  const sn_audio_opts o = {SN_CHANNEL_MIX, 16000, 0, 0, 0};
+  const sn_audio_opts o = {SN_CHANNEL_MIX, 16000, 0, 0, 0, 0};
   const long before = sn_mem_live();
   for (long k = 0;; k++) {
     sn_audio *a = NULL;
@@ -623,6 +661,7 @@ int main(void) {
       TEST(a_tone_keeps_its_place_and_level_when_resampled),
       TEST(lengths_are_the_ratio_rounded),
       TEST(samples_do_not_depend_on_how_many_are_asked_for),
+      TEST(another_speed_is_another_length_and_pitch),
       TEST(rates_are_told),
       TEST(parts_are_cut_at_the_sample),
       TEST(stdin_gives_what_a_file_gives),
