@@ -258,6 +258,10 @@ static void lattice_seeds(const char *dir) {
     check(sn_lat_writer_open(specifier, &w, &err));
     sn_lat_writer_words(w, words);
     check(sn_lat_writer_meta(w, "frame-shift", "0.01", &err));
+    /* silence, a word of three phones, one of one (decoder/lat_align.h) */
+    check(sn_lat_writer_meta(w, "labels", "CEAIM", &err));
+    check(sn_lat_writer_meta(w, "times",
+                             "u2\t4 0 0.5 0.01 0.01 3 2.25 0.01 0.01\n", &err));
     check(sn_lat_write(w, "u1", &lat, &err));
     check(sn_lat_write(w, "u2", &lat, &err));
     check(sn_lat_writer_commit(w, &err));
