@@ -317,8 +317,8 @@ int32_t sn_audio_n_channels(const sn_audio *a) { return a->n_channels; }
 /* How many samples the resampler shall have given for n of the source. */
 static int64_t resampled(const sn_audio *a, int64_t n) {
   if (a->resampler == NULL) return n;
-  return (int64_t)floor((double)n * a->rate_hz / (a->source_rate_hz * a->speed) +
-                        0.5);
+  return (int64_t)floor(
+      (double)n * a->rate_hz / (a->source_rate_hz * a->speed) + 0.5);
 }
 
 int64_t sn_audio_n_samples(const sn_audio *a) {

@@ -124,7 +124,6 @@ static sn_status normalise(void *user, size_t i, size_t w, sn_err *err) {
                        err);
 }
 
-
 sn_status sni_corpus_feats(sni_corpus *c, double rate_hz, sn_pool *pool,
                            sn_log *log, sn_err *err) {
   loader l = {.c = c, .log = log};

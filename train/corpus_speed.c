@@ -68,8 +68,7 @@ static sn_status copy_all(sni_corpus *c, const speed_list *speeds,
   sn_free(c->utts);
   c->utts = utts;
   for (size_t k = 1; k < speeds->n; k++)
-    for (size_t i = 0; i < n; i++)
-      SN_TRY(copy_at(c, i, speeds->data[k], err));
+    for (size_t i = 0; i < n; i++) SN_TRY(copy_at(c, i, speeds->data[k], err));
   for (size_t i = 0; i < n; i++)
     SN_TRY(perturb(c, &c->utts[i], speeds->data[0], err));
   return SN_OK;

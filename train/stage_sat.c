@@ -250,8 +250,8 @@ static sn_status go_on(sat *x, sn_err *err) {
                    n, x->speakers.n);
   for (size_t i = 0; i < n; i++)
     if (x->t->speakers.data[i].estimated)
-      SN_TRY(transform_all(x, &x->speakers.data[i], &x->t->speakers.data[i],
-                           err));
+      SN_TRY(
+          transform_all(x, &x->speakers.data[i], &x->t->speakers.data[i], err));
   return SN_OK;
 }
 

@@ -54,7 +54,7 @@ typedef struct sni_corpus {
   int32_t n_phones; /* 0 is silence; phone p + 1 is p of the lexicon */
   const char **phones;
   sn_arena names; /* of utterances and speakers at other speeds */
-  sni_utt *utts; /* those that can be used */
+  sni_utt *utts;  /* those that can be used */
   size_t n, n_left_out;
   sn_str left_out;      /* ids, separated by blanks */
   sn_feat_config *feat; /* how feats are made, but for the matrix */

@@ -332,8 +332,7 @@ static void another_speed_is_another_length_and_pitch(void **state) {
     assert_int_equal(n, (size_t)floor(rate / speed + 0.5));
     /* as in a_tone_keeps_its_place_and_level_when_resampled */
     for (size_t i = n / 10; i < n - n / 10; i++) {
-      const double want =
-          10000 * sin(2 * PI * 440 * speed * (double)i / rate);
+      const double want = 10000 * sin(2 * PI * 440 * speed * (double)i / rate);
       if (fabs((double)x[i] - want) > 13)
         fail_msg("speed %g, sample %zu: %g, not %g", speed, i, (double)x[i],
                  want);

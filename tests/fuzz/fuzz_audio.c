@@ -9,7 +9,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
   if (size == 0) return 0;
-  const sn_audio_opts o = {SN_CHANNEL_MIX, data[0] & 1 ? 16000 : 0,
+  const sn_audio_opts o = {SN_CHANNEL_MIX,         data[0] & 1 ? 16000 : 0,
                            data[0] & 2 ? 8000 : 0, data[0] & 4 ? 0.001 : 0,
                            data[0] & 8 ? 0.01 : 0, data[0] & 16 ? 1.1 : 0};
   sn_audio *a = NULL;
