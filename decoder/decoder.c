@@ -6,8 +6,7 @@
 #include <string.h>
 
 #include "base/mem.h"
-#include "decoder/hyp_internal.h"
-#include "decoder/search_internal.h"
+#include "decoder/decoder_internal.h"
 
 const sn_opt sn_decoder_opt_table[] = {
     {"beam", SN_OPT_FLOAT, offsetof(sn_decoder_opts, beam), 13.0, 1e-3, 1e30,
@@ -24,13 +23,11 @@ const sn_opt sn_decoder_opt_table[] = {
     {"lattice-beam", SN_OPT_FLOAT, offsetof(sn_decoder_opts, lattice_beam), 0,
      0, 1e30, NULL, "graph cost",
      "paths this much worse than the best stand in lattices; 0: no lattices"},
+    {"lattice-stretch", SN_OPT_INT, offsetof(sn_decoder_opts, lattice_stretch),
+     3000, 0, 100000000, NULL, "frames",
+     "a lattice is determinised in stretches of about this length, cut where "
+     "all its paths meet; 0: all at once, whatever memory it takes"},
     SN_OPT_END};
-
-struct sn_decoder {
-  sni_search search;
-  sni_times times;
-  bool started;
-};
 
 sn_status sn_decoder_create(const sn_graph *g, const sn_decoder_opts *opts,
                             sn_decoder **out, sn_err *err) {
@@ -55,16 +52,20 @@ void sn_decoder_destroy(sn_decoder *d) {
   if (d == NULL) return;
   sni_search_clear(&d->search);
   sni_times_clear(&d->times);
+  sni_stretches_clear(&d->stretches);
+  sn_free(d->marks);
   sn_free(d);
 }
 
 void sn_decoder_drop_lattice(sn_decoder *d) {
   sni_search_drop_links(&d->search);
+  sni_stretches_clear(&d->stretches);
 }
 
 sn_status sn_decoder_start(sn_decoder *d, sn_err *err) {
   d->started = false;
   sni_times_reset(&d->times);
+  sni_stretches_reset(&d->stretches);
   SN_TRY(sni_search_start(&d->search, err));
   d->started = true;
   return SN_OK;
@@ -82,6 +83,7 @@ static sn_status advance(sn_decoder *d, sn_scorer *s, int64_t max_frames,
     s->ops->frame_time(s, t, &begin_s, &end_s);
     SN_TRY(sni_times_add(&d->times, begin_s, end_s, err));
     SN_TRY(sni_search_frame(&d->search, row, err));
+    SN_TRY(sni_decoder_settle(d, err));
   }
   return SN_OK;
 }
@@ -159,87 +161,6 @@ float sn_decoder_lattice_beam(const sn_decoder *d) {
   return d->search.links.beam;
 }
 
-static sn_status draw(sn_decoder *d, bool final, const int32_t *ali_of,
-                      const int32_t *mark_of, sn_lat *out, sn_err *err) {
-  memset(out, 0, sizeof *out);
-  const sni_search *const s = &d->search;
-  if (!d->started)
-    return sn_fail(err, SN_EARG,
-                   "decoder: no lattice: it was not started, or it failed");
-  if (!(s->links.beam > 0.0f))
-    return sn_fail(err, SN_EARG,
-                   "decoder: no lattice: it was made with --lattice-beam=0");
-  float unused;
-  if (sni_search_best(s, false, &unused) < 0) return SN_OK;
-  const bool by_final = final && sni_search_best(s, true, &unused) >= 0;
-  float *const finals = sn_calloc(s->n_cur, sizeof *finals);
-  if (finals == NULL) return sn_fail_nomem(err, "lattice");
-  for (size_t i = 0; i < s->n_cur; i++) {
-    finals[i] = by_final ? s->graph->states[s->cur[i].state].final_cost : 0.0f;
-    if (!(s->cur[i].cost <= s->bound)) finals[i] = INFINITY;
-  }
-  const sni_links_finish f = {finals, ali_of, mark_of};
-  const sn_status status = sni_links_lattice(&s->links, &f, out, err);
-  sn_free(finals);
-  return status;
-}
-
-sn_status sn_decoder_raw_lattice(sn_decoder *d, bool final,
-                                 const int32_t *ali_of, sn_lat *out,
-                                 sn_err *err) {
-  return draw(d, final, ali_of, NULL, out, err);
-}
-
-/* Determinisation in two steps, as Povey et al. 2012 propose in section 6: on
- * words and phones first, which leaves of all the ways to lay a phone sequence
- * along the frames only the best; then on words. What is left after the first
- * step is small, so that the second one finds states to share that would
- * otherwise differ in alignments that are on no best path. Both are exact, so
- * the two are. */
-static sn_status determinize(const sn_decoder *d, sn_lat *marked,
-                             const sn_lat_det_opts *o, sn_lat *out,
-                             sn_lat_det_stats *stats, sn_err *err) {
-  const sn_lat_scales scales = sn_decoder_scales(d);
-  sn_lat phones;
-  sn_lat_det_stats first;
-  SN_TRY(sn_lat_determinize(marked, &scales, o, &phones, &first, err));
-  for (int32_t i = 0; i < phones.n_arcs; i++)
-    if (phones.arcs[i].word > d->search.graph->n_words) phones.arcs[i].word = 0;
-  const sn_status s = sn_lat_determinize(&phones, &scales, o, out, stats, err);
-  sn_lat_clear(&phones);
-  stats->n_elems += first.n_elems;
-  stats->n_subsets += first.n_subsets;
-  if (first.beam < stats->beam) stats->beam = first.beam;
-  return s;
-}
-
-sn_status sn_decoder_lattice(sn_decoder *d, bool final, const int32_t *ali_of,
-                             const sn_lat_det_opts *opts, sn_lat *out,
-                             sn_lat_det_stats *stats, sn_err *err) {
-  const sn_graph *const g = d->search.graph;
-  sn_lat_det_stats unused;
-  sn_lat_det_opts o;
-  sn_lat marked;
-  memset(out, 0, sizeof *out);
-  if (stats == NULL) stats = &unused;
-  memset(stats, 0, sizeof *stats);
-  if (opts != NULL)
-    o = *opts;
-  else
-    sn_opt_defaults(sn_lat_det_opt_table, &o);
-  o.beam = (double)d->search.links.beam;
-  int32_t *const marks = sn_calloc((size_t)g->n_labels, sizeof *marks);
-  if (marks == NULL) return sn_fail_nomem(err, "lattice");
-  /* Labels of words end at n_words. */
-  for (int32_t l = 0; l < g->n_labels; l++)
-    if (g->labels[l].is_entry) marks[l] = g->n_words + 1 + g->labels[l].phone;
-  sn_status s = draw(d, final, ali_of, marks, &marked, err);
-  sn_free(marks);
-  if (s == SN_OK) s = determinize(d, &marked, &o, out, stats, err);
-  sn_lat_clear(&marked);
-  return s;
-}
-
 int64_t sn_decoder_n_frames(const sn_decoder *d) { return d->search.frame; }
 
 bool sn_decoder_has_words(const sn_decoder *d) {
@@ -268,7 +189,9 @@ sn_decoder_stats sn_decoder_get_stats(const sn_decoder *d) {
   r.links_live = s->links.links.n;
   r.links_peak = s->links.peak_links > s->links.links.n ? s->links.peak_links
                                                         : s->links.links.n;
+  r.n_stretches = d->stretches.done.n;
   r.n_bytes = sni_search_bytes(s) + sizeof *d +
+              sni_stretches_bytes(&d->stretches) +
               d->times.runs.cap * sizeof *d->times.runs.data;
   return r;
 }

@@ -18,11 +18,13 @@ extern "C" {
 #endif
 
 typedef struct sn_decoder_opts {
-  float beam;           /* in graph-cost units, below the best token */
-  int32_t max_active;   /* tokens kept a frame at most */
-  int32_t min_active;   /* kept even outside the beam */
-  float acoustic_scale; /* 0: 1 / the graph's lm_scale */
-  float lattice_beam;   /* in graph-cost units; 0: no lattices are kept */
+  float beam;              /* in graph-cost units, below the best token */
+  int32_t max_active;      /* tokens kept a frame at most */
+  int32_t min_active;      /* kept even outside the beam */
+  float acoustic_scale;    /* 0: 1 / the graph's lm_scale */
+  float lattice_beam;      /* in graph-cost units; 0: no lattices are kept */
+  int32_t lattice_stretch; /* frames of a lattice that are determinised as soon
+                              as they are settled; 0: all at the end */
 } sn_decoder_opts;
 extern const sn_opt sn_decoder_opt_table[];
 
@@ -86,6 +88,8 @@ SN_NODISCARD sn_status sn_decoder_best(sn_decoder *d, bool final, sn_hyp *out,
  * outputs (word + 1), alignments as labels of the graph. With `final` of paths
  * that end in a final state; where none does, and without `final`, of all.
  * Where no path survived: an empty lattice. The decoder may go on afterwards.
+ * Stretches that are settled (opts.lattice_stretch) are in it as words, each
+ * sequence once with its best alignment.
  * ali_of  [2 x labels of the graph] what stands in alignments for a frame that
  *         enters the label (2 l) and for one that loops (2 l + 1); NULL: l
  * SN_EFORMAT: the graph has a circle of epsilon arcs. */
@@ -94,8 +98,10 @@ SN_NODISCARD sn_status sn_decoder_raw_lattice(sn_decoder *d, bool final,
                                               sn_lat *out, sn_err *err);
 /* The same, deterministic on words: each sequence once, with its best cost and
  * the alignment that belongs to it. opts: limits on the work (its beam is not
- * used); NULL: the defaults. stats may be NULL; it tells whether a limit made
- * the beam narrower. */
+ * used); NULL: the defaults, which are those of settled stretches in any case.
+ * stats may be NULL; it tells the work, and whether a limit made the beam
+ * narrower anywhere. What the lattice says does not depend on lattice_stretch
+ * unless a limit was reached. */
 SN_NODISCARD sn_status sn_decoder_lattice(sn_decoder *d, bool final,
                                           const int32_t *ali_of,
                                           const sn_lat_det_opts *opts,
@@ -137,6 +143,7 @@ typedef struct sn_decoder_stats {
   size_t records_live, records_peak; /* now; most at one time */
   size_t n_committed;                /* records that all paths share */
   size_t links_live, links_peak;     /* of the lattice; now, at one time */
+  size_t n_stretches;                /* of the lattice that are settled */
   size_t n_bytes;                    /* all memory of the decoder */
 } sn_decoder_stats;
 sn_decoder_stats sn_decoder_get_stats(const sn_decoder *d);

@@ -49,7 +49,8 @@ const sn_opt sn_lat_det_opt_table[] = {
     {"lattice-max-arcs", SN_OPT_INT, offsetof(sn_lat_det_opts, max_arcs),
      2000000, 1, 1e9, NULL, "", "arcs of a lattice at most"},
     {"lattice-max-work", SN_OPT_DOUBLE, offsetof(sn_lat_det_opts, max_elems),
-     5e7, 1000, 1e12, NULL, "", "steps of determinisation at most"},
+     3e6, 1000, 1e12, NULL, "",
+     "steps of determinisation at most; a million takes about 150 MB"},
     SN_OPT_END};
 
 /* ---- Strings ---- */

@@ -11,7 +11,7 @@
  * and nodes without links onwards. Only true losers go, so the lattice is
  * exact whenever this is done.
  *
- * Every PRUNE_EVERY layers:
+ * Every `prune_every` (50) layers:
  *   1. from the newest layer backwards the extras are computed anew, and the
  *      links of a layer that stay are moved to its front, until a layer comes
  *      whose extras stay bit for bit as they were: those before it stay, too.
@@ -37,11 +37,9 @@
 
 #include "base/mem.h"
 
-#define PRUNE_EVERY 50
-
 void sni_links_reset(sni_links *x) {
   x->nodes.n = x->links.n = x->layers.n = 0;
-  x->n_pruned = x->most_nodes = x->peak_links = 0;
+  x->n_pruned = x->most_nodes = x->peak_links = x->start = 0;
 }
 
 void sni_links_clear(sni_links *x) {
@@ -178,6 +176,9 @@ static void slide(sni_links *x, size_t from, int32_t *before, int32_t *now) {
       now[i] = n_kept++;
       x->nodes.data[to_node++] = node;
     }
+    /* The start has died only where all have. */
+    if (f == 0 && n > 0)
+      x->start = now[x->start] >= 0 ? (size_t)now[x->start] : 0;
     for (size_t i = 0; i < n_links; i++) {
       sni_link link = x->links.data[l + i];
       link.from = (link.ali >= 0 ? before : now)[link.from];
@@ -225,29 +226,162 @@ sn_status sni_links_end(sni_links *x, const float *costs, size_t n,
     x->nodes.data[x->nodes.n++] = (sni_node){cost, 0.0f};
   }
   if (n > x->most_nodes) x->most_nodes = n;
-  return x->layers.n >= x->n_pruned + PRUNE_EVERY ? prune(x, err) : SN_OK;
+  return x->layers.n >= x->n_pruned + x->prune_every ? prune(x, err) : SN_OK;
+}
+
+/* ---- Cuts ---- */
+
+/* Of the nodes that arcs into layer f lead to (into), or that they come from:
+ * the one of least extra; *beam is the least extra of another one. The extra of
+ * a node is that of the best complete path through it. */
+static void best_node(const sni_links *x, size_t f, bool into,
+                      sni_links_cut *cut) {
+  const sni_node *const nodes = x->nodes.data + first_node(x, into ? f : f - 1);
+  const size_t end = first_link(x, f + 1);
+  int32_t best = -1;
+  float second = INFINITY;
+  for (size_t i = first_link(x, f); i < end; i++) {
+    const sni_link *const l = &x->links.data[i];
+    if (l->ali < 0) break; /* epsilon links come last */
+    const int32_t node = into ? l->to : l->from;
+    if (node == best) continue;
+    if (best < 0) {
+      best = node;
+    } else if (nodes[node].extra < nodes[best].extra) {
+      second = nodes[best].extra;
+      best = node;
+    } else if (nodes[node].extra < second) {
+      second = nodes[node].extra;
+    }
+  }
+  const sni_links_cut c = {into ? f : f - 1, (size_t)best, into, second};
+  if (best >= 0 && second > cut->beam) *cut = c;
+}
+
+bool sni_links_find_cut(const sni_links *x, size_t least, sni_links_cut *cut) {
+  *cut = (sni_links_cut){.beam = 0.0f};
+  if (least < 1) least = 1;
+  for (size_t f = x->layers.n - 1; f-- > least && cut->beam < INFINITY;) {
+    best_node(x, f, true, cut);
+    best_node(x, f + 1, false, cut);
+  }
+  return cut->beam > 0.0f;
+}
+
+/* Takes the first n elements off an array. */
+#define DROP_FIRST(arr, count)                           \
+  do {                                                   \
+    memmove((arr)->data, (arr)->data + (count),          \
+            ((arr)->n - (count)) * sizeof *(arr)->data); \
+    (arr)->n -= (count);                                 \
+  } while (0)
+
+/* Whether each node of layer f can be reached, into now; before: of the layer
+ * before. Keeps the links between such nodes. */
+static void keep_reached(sni_links *x, size_t f, const float *before,
+                         float *now) {
+  sni_node *const nodes = x->nodes.data + first_node(x, f);
+  const size_t n = first_node(x, f + 1) - first_node(x, f);
+  const size_t begin = first_link(x, f), end = first_link(x, f + 1);
+  for (size_t i = 0; i < n; i++) now[i] = f == 0 && i == x->start;
+  for (bool changed = true; changed;) {
+    changed = false;
+    for (size_t i = begin; i < end; i++) {
+      const sni_link *const l = &x->links.data[i];
+      const bool reached = l->ali < 0 ? now[l->from] > 0.0f
+                                      : l->from >= 0 && before[l->from] > 0.0f;
+      if (!reached || now[l->to] > 0.0f) continue;
+      now[l->to] = 1.0f;
+      changed = true;
+    }
+  }
+  size_t kept = begin;
+  for (size_t i = begin; i < end; i++) {
+    const sni_link l = x->links.data[i];
+    if (l.ali < 0 ? now[l.from] > 0.0f : l.from >= 0 && before[l.from] > 0.0f)
+      x->links.data[kept++] = l;
+  }
+  x->layers.data[f].n_kept = kept - begin;
+  const bool newest = f + 1 == x->layers.n;
+  for (size_t i = 0; i < n; i++) {
+    if (now[i] > 0.0f) continue;
+    /* The best path to each of the newest nodes runs through the cut. */
+    SN_ASSERT(!newest);
+    nodes[i].extra = INFINITY;
+  }
+}
+
+/* Layer cut->layer becomes layer 0. */
+static void shift(sni_links *x, const sni_links_cut *cut) {
+  const size_t f = cut->layer;
+  size_t node = first_node(x, f), link = first_link(x, f);
+  const size_t next_node = first_node(x, f + 1);
+  const size_t next_link = first_link(x, f + 1);
+  if (cut->comes_together) {
+    while (link < next_link && x->links.data[link].ali >= 0) link++;
+    x->start = cut->node;
+  } else { /* of this layer only the node itself is left, as its last one */
+    x->nodes.data[next_node - 1] = x->nodes.data[node + cut->node];
+    node = next_node - 1;
+    link = next_link;
+    for (size_t i = link; i < first_link(x, f + 2); i++) {
+      sni_link *const l = &x->links.data[i];
+      if (l->ali >= 0) l->from = (size_t)l->from == cut->node ? 0 : -1;
+    }
+    x->start = 0;
+  }
+  DROP_FIRST(&x->nodes, node);
+  DROP_FIRST(&x->links, link);
+  DROP_FIRST(&x->layers, f);
+  x->n_pruned -= f;
+  x->layers.data[0].first_node = x->layers.data[0].first_link = 0;
+  for (size_t i = 1; i < x->layers.n; i++) {
+    x->layers.data[i].first_node -= node;
+    x->layers.data[i].first_link -= link;
+  }
+}
+
+sn_status sni_links_forget(sni_links *x, const sni_links_cut *cut,
+                           sn_err *err) {
+  SN_TRY(SN_ARR_RESIZE(&x->extras, 2 * x->most_nodes, err));
+  SN_TRY(SN_ARR_RESIZE(&x->renumber, 2 * x->most_nodes, err));
+  shift(x, cut);
+  if (isinf(cut->beam)) return SN_OK;
+  float *now = x->extras.data, *before = x->extras.data + x->most_nodes;
+  for (size_t f = 0; f < x->layers.n; f++) {
+    keep_reached(x, f, before, now);
+    float *const t = now;
+    now = before;
+    before = t;
+  }
+  slide(x, 0, x->renumber.data, x->renumber.data + x->most_nodes);
+  return SN_OK;
 }
 
 /* ---- The lattice ---- */
 
-/* Extras of all nodes with the costs of ending. */
-static void final_extras(const sni_links *x, const float *final_costs,
-                         float *extra) {
-  const size_t last = x->layers.n - 1;
+/* Extras of all nodes up to layer `last` with the costs of ending there; others
+ * have none. */
+static void final_extras(const sni_links *x, size_t last,
+                         const sni_links_finish *f, float *extra) {
   const size_t a = first_node(x, last), n = first_node(x, last + 1) - a;
   for (size_t i = 0; i < x->nodes.n; i++) extra[i] = INFINITY;
-  float best = INFINITY;
-  for (size_t i = 0; i < n; i++) {
-    const float total = x->nodes.data[a + i].cost + final_costs[i];
-    if (total < best) best = total;
+  if (f->cut != NULL) {
+    extra[a + f->cut->node] = 0.0f;
+  } else {
+    float best = INFINITY;
+    for (size_t i = 0; i < n; i++) {
+      const float total = x->nodes.data[a + i].cost + f->final_costs[i];
+      if (total < best) best = total;
+    }
+    if (!(best < INFINITY)) return;
+    for (size_t i = 0; i < n; i++)
+      extra[a + i] = x->nodes.data[a + i].cost + f->final_costs[i] - best;
   }
-  if (!(best < INFINITY)) return;
-  for (size_t i = 0; i < n; i++)
-    extra[a + i] = x->nodes.data[a + i].cost + final_costs[i] - best;
-  for (size_t f = x->layers.n; f-- > 0;) {
-    float *const here = extra + first_node(x, f);
-    if (f < last) relax_arcs(x, f + 1, extra + first_node(x, f + 1), here);
-    relax_epsilons(x, f, here);
+  for (size_t k = last + 1; k-- > 0;) {
+    float *const here = extra + first_node(x, k);
+    if (k < last) relax_arcs(x, k + 1, extra + first_node(x, k + 1), here);
+    relax_epsilons(x, k, here);
   }
 }
 
@@ -262,9 +396,6 @@ static sn_status add_link(const sni_link *l, const sni_links_finish *f,
                           int32_t from, int32_t to, sn_lat_builder *b,
                           sn_err *err) {
   const bool is_eps = l->ali < 0;
-  const int32_t ali = is_eps              ? -1
-                      : f->ali_of != NULL ? f->ali_of[l->ali]
-                                          : l->ali / 2;
   const bool enters = !is_eps && l->ali % 2 == 0;
   const int32_t mark =
       enters && f->mark_of != NULL ? f->mark_of[l->ali / 2] : 0;
@@ -279,7 +410,7 @@ static sn_status add_link(const sni_link *l, const sni_links_finish *f,
   } else if (mark > 0) {
     word = mark;
   }
-  return sn_lat_builder_arc(b, from, to, word, l->graph, l->acoustic, &ali,
+  return sn_lat_builder_arc(b, from, to, word, l->graph, l->acoustic, &l->ali,
                             is_eps ? 0 : 1, err);
 }
 
@@ -306,20 +437,25 @@ static sn_status add_layer(const sni_links *x, size_t k,
 static sn_status build(const sni_links *x, const sni_links_finish *f,
                        float *extra, int32_t *states, sn_lat_builder *b,
                        sn_lat *out, sn_err *err) {
-  final_extras(x, f->final_costs, extra);
+  const size_t last = f->cut != NULL ? f->cut->layer : x->layers.n - 1;
+  final_extras(x, last, f, extra);
   for (size_t i = 0; i < x->nodes.n; i++) {
     states[i] = -1;
     if (extra[i] <= x->beam) SN_TRY(sn_lat_builder_state(b, &states[i], err));
   }
-  if (first_node(x, 1) == 0 || states[0] < 0) return SN_OK;
+  if (first_node(x, 1) <= x->start || states[x->start] < 0) return SN_OK;
   const drawing d = {extra, states, b};
-  for (size_t k = 0; k < x->layers.n; k++) SN_TRY(add_layer(x, k, f, &d, err));
-  const size_t a = first_node(x, x->layers.n - 1);
-  for (size_t i = a; i < x->nodes.n; i++)
-    if (states[i] >= 0 && f->final_costs[i - a] < INFINITY)
-      SN_TRY(sn_lat_builder_final(b, states[i], f->final_costs[i - a], 0.0f,
-                                  NULL, 0, err));
-  return sn_lat_builder_take(b, states[0], out, err);
+  for (size_t k = 0; k <= last; k++) SN_TRY(add_layer(x, k, f, &d, err));
+  const size_t a = first_node(x, last);
+  if (f->cut != NULL)
+    SN_TRY(sn_lat_builder_final(b, states[a + f->cut->node], 0.0f, 0.0f, NULL,
+                                0, err));
+  else
+    for (size_t i = a; i < x->nodes.n; i++)
+      if (states[i] >= 0 && f->final_costs[i - a] < INFINITY)
+        SN_TRY(sn_lat_builder_final(b, states[i], f->final_costs[i - a], 0.0f,
+                                    NULL, 0, err));
+  return sn_lat_builder_take(b, states[x->start], out, err);
 }
 
 sn_status sni_links_lattice(const sni_links *x, const sni_links_finish *f,

@@ -42,13 +42,15 @@ typedef struct sni_layer {
 } sni_layer;
 
 typedef struct sni_links {
-  float beam; /* lattice beam; 0: off */
+  float beam;         /* lattice beam; 0: off */
+  size_t prune_every; /* layers */
   SN_ARR(sni_node) nodes;
   SN_ARR(sni_link) links;
   SN_ARR(sni_layer) layers;
   sn_arr_f32 extras;   /* scratch: of two layers */
   sn_arr_i32 renumber; /* scratch: of two layers */
   size_t n_pruned;     /* layers when it was pruned last */
+  size_t start;        /* node of layer 0 where all paths begin */
   size_t most_nodes;   /* of any layer so far */
   size_t peak_links;   /* most at one time */
 } sni_links;
@@ -76,17 +78,41 @@ static inline void sni_links_add(sni_links *x, sni_link link) {
 SN_NODISCARD sn_status sni_links_end(sni_links *x, const float *costs, size_t n,
                                      size_t stride_bytes, sn_err *err);
 
+/* ---- Cuts: nodes that all paths run through ---- */
+
+typedef struct sni_links_cut {
+  size_t layer, node;  /* node: of its layer */
+  bool comes_together; /* all arcs into the layer lead to the node; else all
+                          arcs out of the layer come from it */
+  float beam;          /* that is so of all paths that are within this beam of
+                          the best path to where they lead; +infinity: of all */
+} sni_links_cut;
+
+/* Whether the layers were pruned when the newest one ended, which is when cuts
+ * are looked for: in between, there are links that lead nowhere. */
+static inline bool sni_links_just_pruned(const sni_links *x) {
+  return x->layers.n > 1 && x->n_pruned == x->layers.n;
+}
+/* The last true cut at layer `least` or behind it, before the newest layer; or,
+ * where there is none, the one of widest beam. false: no beam makes one. */
+bool sni_links_find_cut(const sni_links *x, size_t least, sni_links_cut *cut);
+/* Forgets what lies before the cut, which is the new start, in layer 0, and
+ * what can no longer be reached. */
+SN_NODISCARD sn_status sni_links_forget(sni_links *x, const sni_links_cut *cut,
+                                        sn_err *err);
+
 typedef struct sni_links_finish {
-  const float *final_costs; /* [nodes of the newest layer]; +infinity: no end */
-  const int32_t *ali_of;    /* [2 * labels] what stands in alignments; NULL:
-                               the label */
+  const float *final_costs; /* [nodes of the newest layer]; +infinity: no end;
+                               NULL: the end is at `cut` */
+  const sni_links_cut *cut; /* NULL: the end is in the newest layer */
   const int32_t *mark_of;   /* [labels] word label that an arc gets besides
                                its own when it enters the label (for phones);
                                0: none; NULL: no marks at all */
 } sni_links_finish;
 
 /* The state-level lattice of all paths within the beam of the best one that
- * ends with a final cost; empty if there is none. What was recorded stays, and
+ * ends with a final cost; empty if there is none. Alignments are the links'
+ * `ali`. What was recorded stays, and
  * more frames may follow. SN_EFORMAT: a circle of epsilon arcs; SN_ELIMIT:
  * more than 2^31 states or arcs; SN_ENOMEM. */
 SN_NODISCARD sn_status sni_links_lattice(const sni_links *x,

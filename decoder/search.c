@@ -48,6 +48,8 @@
  * beam-delta, in the same units of cost. */
 #define BEAM_DELTA 0.5f
 #define COST_LIMIT (FLT_MAX / 4)
+/* Frames from pruning to pruning of the lattice; Kaldi's is 25. */
+#define PRUNE_LINKS_EVERY ((size_t)50)
 
 static void swap_f(float *a, float *b) {
   const float t = *a;
@@ -166,6 +168,10 @@ static void begin_next(sni_search *s) {
 static void use_lattice_beam(sni_search *s) {
   const float beam = s->opts.lattice_beam;
   s->links.beam = beam < COST_LIMIT ? beam : COST_LIMIT;
+  const size_t stretch = (size_t)s->opts.lattice_stretch;
+  s->links.prune_every = stretch > 1 && stretch / 2 < PRUNE_LINKS_EVERY
+                             ? stretch / 2
+                             : PRUNE_LINKS_EVERY;
 }
 
 sn_status sni_search_init(sni_search *s, const sn_graph *g,

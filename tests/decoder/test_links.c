@@ -179,6 +179,7 @@ static sn_decoder_opts wide_opts(void) {
   o.min_active = 0;
   o.acoustic_scale = 0.5f;
   o.lattice_beam = 5.0f;
+  o.lattice_stretch = 0;
   return o;
 }
 
@@ -242,7 +243,10 @@ static toy *random_acyclic(toy *t, sn_rng *r) {
  * equal within 1/1024 a word. */
 static double tolerance(int n_words) { return 1e-3 + n_words / 1024.0; }
 
-static void compare(unsigned seed, bench *x, int *n_seqs) {
+/* stretch: opts.lattice_stretch; *n_stretches counts those settled, *n_narrowed
+ * the lattices with a beam below 5. */
+static void compare(unsigned seed, int stretch, bench *x, int *n_seqs,
+                    int *n_stretches, int *n_narrowed) {
   sn_rng r;
   sn_rng_init(&r, seed);
   toy t;
@@ -252,7 +256,8 @@ static void compare(unsigned seed, bench *x, int *n_seqs) {
   for (int i = 0; i < n * g->n_pdfs; i++)
     rows[i] = sn_rng_below(&r, 50) == 0 ? -INFINITY : toy_uniform(&r, -8, 0);
   const bool final = sn_rng_below(&r, 4) != 0;
-  const sn_decoder_opts o = wide_opts();
+  sn_decoder_opts o = wide_opts();
+  o.lattice_stretch = stretch;
   const double scale = (double)o.acoustic_scale;
   if (!ref_sequences(g, rows, n, scale, final, &x->a, &x->b, &x->seqs)) return;
   double best = INFINITY;
@@ -266,6 +271,11 @@ static void compare(unsigned seed, bench *x, int *n_seqs) {
   sn_err err = {0};
   sn_lat_det_stats stats;
   ok(sn_decoder_lattice(d, final, ali_of, NULL, &lat, &stats, &err), &err);
+  *n_stretches += (int)sn_decoder_get_stats(d).n_stretches;
+  /* Where a cut was forced, a narrower beam is promised. */
+  const double beam = fmin(5.0, stats.beam);
+  if (stats.beam < 5.0) assert_true(stretch > 0);
+  *n_narrowed += stats.beam < 5.0;
   if (x->seqs.n == 0) {
     assert_int_equal(lat.n_states, 0);
   } else {
@@ -279,7 +289,7 @@ static void compare(unsigned seed, bench *x, int *n_seqs) {
       const seq *const s = find_seq(&x->seqs, &paths[i]);
       if (s == NULL) fail_msg("seed %u: a path that is none", seed);
       const double tol = tolerance(s->n);
-      if (s->total < best + 5.0 - tol) {
+      if (s->total < best + beam - tol) {
         /* Exactly its best cost. */
         if (fabs(s->total - paths[i].total) > tol)
           fail_msg("seed %u: cost %.9g, want %.9g", seed, paths[i].total,
@@ -295,8 +305,8 @@ static void compare(unsigned seed, bench *x, int *n_seqs) {
                                  paths[i].words.data, paths[i].words.n));
     }
     for (int i = 0; i < x->seqs.n; i++)
-      n_sure +=
-          x->seqs.list[i].s.total < best + 5.0 - tolerance(x->seqs.list[i].s.n);
+      n_sure += x->seqs.list[i].s.total <
+                best + beam - tolerance(x->seqs.list[i].s.n);
     if (n_within != n_sure)
       fail_msg("seed %u: %d of %d sequences", seed, n_within, n_sure);
     *n_seqs += n_within;
@@ -308,9 +318,23 @@ static void compare(unsigned seed, bench *x, int *n_seqs) {
 }
 
 static void test_every_sequence_is_there_once_at_its_best_cost(void **state) {
-  int n_seqs = 0;
-  for (unsigned seed = 1; seed <= 1500; seed++) compare(seed, *state, &n_seqs);
-  assert_true(n_seqs > 5000);
+  int n_seqs = 0, n_stretches = 0, n_narrowed = 0;
+  for (unsigned seed = 1; seed <= 1000; seed++)
+    compare(seed, 0, *state, &n_seqs, &n_stretches, &n_narrowed);
+  assert_true(n_seqs > 3500);
+  assert_int_equal(n_stretches, 0);
+}
+
+static void test_stretches_in_a_row_have_every_sequence_once_too(void **state) {
+  int n_seqs = 0, n_stretches = 0, n_narrowed = 0;
+  for (unsigned seed = 1; seed <= 1000; seed++)
+    compare(seed, 1 + (int)(seed % 2), *state, &n_seqs, &n_stretches,
+            &n_narrowed);
+  print_message("%d sequences, %d stretches, %d lattices narrowed\n", n_seqs,
+                n_stretches, n_narrowed);
+  assert_true(n_narrowed > 30);
+  assert_true(n_seqs > 2500);
+  assert_true(n_stretches > 150);
 }
 
 static void test_lattices_do_not_change_the_best_path(void **state) {
@@ -370,6 +394,146 @@ static sn_lat raw_lattice(const sn_graph *g, const float *rows, int n,
   ok(sn_decoder_raw_lattice(d, true, NULL, &lat, &err), &err);
   sn_decoder_destroy(d);
   return lat;
+}
+
+static sn_lat word_lattice(const sn_graph *g, const float *rows, int n,
+                           const sn_decoder_opts *o, sn_lat_det_stats *stats,
+                           sn_decoder_stats *search) {
+  /* Some random graphs have more sequences than there is time for. */
+  const sn_lat_det_opts few = {0.0, 20000, 2e4};
+  sn_decoder *const d = decode(g, rows, n, o);
+  sn_lat lat;
+  sn_err err = {0};
+  ok(sn_decoder_lattice(d, true, NULL, &few, &lat, stats, &err), &err);
+  *search = sn_decoder_get_stats(d);
+  sn_decoder_destroy(d);
+  return lat;
+}
+
+/* Costs: sums of 300 floats below 10 on both sides, 300 * 2^-24 * 3000 < 0.06
+ * at worst, in fact below 1e-2; residual costs count as equal within 1/1024. A
+ * sequence may fall on either side of the beam by that: so each lattice, pruned
+ * a little more, must be in the other. */
+static void assert_same_within(const sn_lat *a, const sn_lat *b, double beam,
+                               unsigned seed) {
+  const sn_lat_scales k = {1.0, 1.0, 0.0};
+  const double tol = 0.02;
+  for (int round = 0; round < 2; round++) {
+    sn_lat less;
+    sn_lat_path *paths = NULL;
+    size_t n = 0;
+    sn_err err = {0};
+    ok(sn_lat_prune(a, &k, beam - 2 * tol, &less, &err), &err);
+    ok(sn_lat_nbest(&less, &k, 300, &paths, &n, &err), &err);
+    for (size_t i = 0; i < n; i++) {
+      sn_lat_path p;
+      bool found = false;
+      if (paths[i].total < paths[0].total + beam - 2 * tol) {
+        ok(sn_lat_follow(b, &k, paths[i].words.data, paths[i].words.n, &p,
+                         &found, &err),
+           &err);
+        if (!found || fabs(p.total - paths[i].total) > tol)
+          fail_msg("seed %u: sequence %zu of %zu: %.9g, %.9g", seed, i, n,
+                   paths[i].total, found ? p.total : (double)INFINITY);
+        if (p.ali.n != paths[i].ali.n) fail_msg("seed %u: alignments", seed);
+        sn_lat_path_clear(&p);
+      }
+      sn_lat_path_clear(&paths[i]);
+    }
+    sn_free(paths);
+    sn_lat_clear(&less);
+    const sn_lat *const t = a;
+    a = b;
+    b = t;
+  }
+}
+
+static void test_stretches_say_what_the_whole_lattice_says(void **state) {
+  (void)state;
+  enum { N = 300 };
+  size_t n_stretches = 0, n_with = 0;
+  for (unsigned seed = 1; seed <= 60; seed++) {
+    sn_rng r;
+    sn_rng_init(&r, seed);
+    toy t;
+    const sn_graph *const g = &random_acyclic(&t, &r)->g;
+    float rows[N * 16];
+    for (int i = 0; i < N * g->n_pdfs; i++)
+      rows[i] = 4.0f * toy_uniform(&r, -8, 0);
+    sn_decoder_opts o = wide_opts();
+    o.acoustic_scale = 1.0f;
+    o.lattice_beam = 3.0f;
+    o.beam = 30.0f;
+    sn_lat_det_stats a, b;
+    sn_decoder_stats search;
+    o.lattice_stretch = 0;
+    sn_lat whole = word_lattice(g, rows, N, &o, &a, &search);
+    assert_int_equal(search.n_stretches, 0);
+    if (a.beam < 3.0) {
+      sn_lat_clear(&whole);
+      continue;
+    }
+    o.lattice_stretch = 5 + (int)(seed % 60);
+    sn_lat row = word_lattice(g, rows, N, &o, &b, &search);
+    if (b.beam >= 3.0) {
+      assert_true(sn_lat_is_deterministic(&row));
+      assert_same_within(&whole, &row, 3.0, seed);
+      n_stretches += search.n_stretches;
+      n_with += search.n_stretches > 0;
+    }
+    sn_lat_clear(&whole);
+    sn_lat_clear(&row);
+  }
+  print_message("%zu stretches in %zu lattices\n", n_stretches, n_with);
+  assert_true(n_stretches > 150);
+  assert_true(n_with > 10);
+}
+
+/* Any word may follow any other, and all sound much alike: no node is on all
+ * paths. The best path stays, and what is kept does not grow with the audio. */
+static void test_where_paths_never_meet_the_beam_is_narrowed(void **state) {
+  (void)state;
+  enum { N = 300, PDFS = 4 };
+  toy t;
+  toy_init(&t, PDFS + 1, PDFS, PDFS);
+  for (int w = 0; w < PDFS; w++) {
+    const int l = toy_label(&t, w, 0.5f, w, 0, 3, false, true);
+    for (int from = 0; from <= PDFS; from++)
+      toy_arc(&t, from, w + 1, l, w + 1, 1.0f);
+    t.states[w + 1].final_cost = 0;
+  }
+  const sn_graph *const g = toy_finish(&t);
+  sn_rng r;
+  sn_rng_init(&r, 21);
+  static float rows[N * PDFS];
+  for (int i = 0; i < N * PDFS; i++) rows[i] = 2.0f * toy_uniform(&r, -1, 0);
+  sn_decoder_opts o = wide_opts();
+  o.acoustic_scale = 1.0f;
+  o.beam = 20;
+  o.lattice_beam = 1;
+  o.lattice_stretch = 6;
+  sn_lat_det_stats stats;
+  sn_decoder_stats search;
+  sn_lat lat = word_lattice(g, rows, N, &o, &stats, &search);
+  sn_decoder *const d = decode(g, rows, N, &o);
+  sn_hyp h;
+  sn_lat_path p;
+  const sn_lat_scales k = {1.0, 1.0, 0.0};
+  assert_int_equal(sn_decoder_best(d, true, &h, NULL), SN_OK);
+  assert_int_equal(sn_lat_best(&lat, &k, &p, NULL), SN_OK);
+  assert_true(fabs(p.total - h.graph_cost - h.acoustic_cost) < 1e-2);
+  assert_int_equal(p.words.n, h.n_words);
+  for (size_t i = 0; i < h.n_words; i++)
+    assert_int_equal(p.words.data[i], h.words[i].word + 1);
+  assert_int_equal(p.ali.n, N);
+  assert_true(stats.beam > 0.0 && stats.beam < 1.0);
+  assert_true(search.n_stretches > 5);
+  assert_true(search.links_peak < 1000); /* 20 a frame; 6,000 in all */
+  assert_true(sn_lat_is_deterministic(&lat));
+  sn_hyp_clear(&h);
+  sn_lat_path_clear(&p);
+  sn_lat_clear(&lat);
+  sn_decoder_destroy(d);
 }
 
 /* A beam of 1000 prunes nothing; so what pruning every 25 frames leaves must be
@@ -592,11 +756,12 @@ static void test_survives_every_allocation_failure(void **state) {
   const sn_graph *const g = loop_graph(&t, 6);
   sn_rng r;
   sn_rng_init(&r, 3);
-  float rows[60 * 6];
-  random_rows(&r, rows, 60 * 6);
+  float rows[30 * 6];
+  random_rows(&r, rows, 30 * 6);
   sn_decoder_opts o = wide_opts();
   o.beam = 10;
   o.lattice_beam = 1;
+  o.lattice_stretch = 8;
   o.acoustic_scale = 1.0f;
   const long before = sn_mem_live();
   long k = 0;
@@ -605,7 +770,7 @@ static void test_survives_every_allocation_failure(void **state) {
     sn_decoder *d = NULL;
     sn_err err = {0};
     sn_lat lat = {0};
-    toy_scorer sc = toy_scorer_make(rows, 60, 6);
+    toy_scorer sc = toy_scorer_make(rows, 30, 6);
     sn_mem_fail_after(k);
     sn_status s = sn_decoder_create(g, &o, &d, &err);
     if (s == SN_OK) s = sn_decoder_start(d, &err);
@@ -627,7 +792,12 @@ int main(void) {
       cmocka_unit_test_setup_teardown(
           test_every_sequence_is_there_once_at_its_best_cost, set_up,
           tear_down),
+      cmocka_unit_test_setup_teardown(
+          test_stretches_in_a_row_have_every_sequence_once_too, set_up,
+          tear_down),
       cmocka_unit_test(test_lattices_do_not_change_the_best_path),
+      cmocka_unit_test(test_stretches_say_what_the_whole_lattice_says),
+      cmocka_unit_test(test_where_paths_never_meet_the_beam_is_narrowed),
       cmocka_unit_test(test_pruning_as_it_goes_loses_nothing_else),
       cmocka_unit_test(test_best_path_of_long_lattices_is_the_search_s),
       cmocka_unit_test(test_what_is_kept_grows_with_the_lattice_only),

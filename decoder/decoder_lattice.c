@@ -1,0 +1,202 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Lattices out of the links behind the search.
+ *
+ * Memory. Links take some 1,000 bytes a frame, and determinising needs several
+ * times that; words take little. So a long lattice becomes words as it goes:
+ *   1. when it is lattice_stretch frames long, a node is looked for that all of
+ *      its paths run through (a cut). What lies before it is complete, whatever
+ *      comes;
+ *   2. that stretch is determinised, added to the row of stretches
+ *      (stretches.c), and its links are forgotten. It must be prefix-free for
+ *      that; if it is not, a later cut is tried;
+ *   3. where that has led to nothing in twice lattice_stretch, the cut is made
+ *      that drops least: where the best path that does not run through the node
+ *      is the most behind the best one. Only paths as bad as that are lost, so
+ *      the lattice is complete within that beam, which the stats tell.
+ * The lattice is the row and the rest, pruned: the same, within that beam, as
+ * if it had been determinised at once. */
+#include <math.h>
+#include <string.h>
+
+#include "base/mem.h"
+#include "decoder/decoder_internal.h"
+#include "decoder/lat_paths.h"
+
+#define MAX_STRETCHES 2
+
+/* Phones get word labels behind those of the words. */
+static sn_status make_marks(sn_decoder *d, sn_err *err) {
+  const sn_graph *const g = d->search.graph;
+  if (d->marks != NULL) return SN_OK;
+  d->marks = sn_calloc((size_t)g->n_labels, sizeof *d->marks);
+  if (d->marks == NULL) return sn_fail_nomem(err, "lattice");
+  for (int32_t l = 0; l < g->n_labels; l++)
+    if (g->labels[l].is_entry)
+      d->marks[l] = g->n_words + 1 + g->labels[l].phone;
+  return SN_OK;
+}
+
+/* The state-level lattice from the last cut to the newest frame. */
+static sn_status draw(sn_decoder *d, bool final, const int32_t *mark_of,
+                      sn_lat *out, sn_err *err) {
+  memset(out, 0, sizeof *out);
+  const sni_search *const s = &d->search;
+  if (!d->started)
+    return sn_fail(err, SN_EARG,
+                   "decoder: no lattice: it was not started, or it failed");
+  if (!(s->links.beam > 0.0f))
+    return sn_fail(err, SN_EARG,
+                   "decoder: no lattice: it was made with --lattice-beam=0");
+  float unused;
+  if (sni_search_best(s, false, &unused) < 0) return SN_OK;
+  const bool by_final = final && sni_search_best(s, true, &unused) >= 0;
+  float *const finals = sn_calloc(s->n_cur, sizeof *finals);
+  if (finals == NULL) return sn_fail_nomem(err, "lattice");
+  for (size_t i = 0; i < s->n_cur; i++) {
+    finals[i] = by_final ? s->graph->states[s->cur[i].state].final_cost : 0.0f;
+    if (!(s->cur[i].cost <= s->bound)) finals[i] = INFINITY;
+  }
+  const sni_links_finish f = {.final_costs = finals, .mark_of = mark_of};
+  const sn_status status = sni_links_lattice(&s->links, &f, out, err);
+  sn_free(finals);
+  return status;
+}
+
+/* Determinisation in two steps, as Povey et al. 2012 propose in section 6: on
+ * words and phones first, which leaves of all the ways to lay a phone sequence
+ * along the frames only the best; then on words. What is left after the first
+ * step is small, so that the second one finds states to share that would
+ * otherwise differ in alignments that are on no best path. Both are exact, so
+ * the two are. */
+static sn_status determinize(const sn_decoder *d, const sn_lat *marked,
+                             const sn_lat_det_opts *o, sn_lat *out,
+                             sn_lat_det_stats *stats, sn_err *err) {
+  const sn_lat_scales scales = sn_decoder_scales(d);
+  sn_lat phones;
+  sn_lat_det_stats first;
+  SN_TRY(sn_lat_determinize(marked, &scales, o, &phones, &first, err));
+  for (int32_t i = 0; i < phones.n_arcs; i++)
+    if (phones.arcs[i].word > d->search.graph->n_words) phones.arcs[i].word = 0;
+  const sn_status s = sn_lat_determinize(&phones, &scales, o, out, stats, err);
+  sn_lat_clear(&phones);
+  stats->n_elems += first.n_elems;
+  stats->n_subsets += first.n_subsets;
+  if (first.beam < stats->beam) stats->beam = first.beam;
+  return s;
+}
+
+/* ---- Settling ---- */
+
+/* 2; `must`: it has become too long to wait for a better cut. */
+static sn_status settle_to(sn_decoder *d, const sni_links_cut *cut, bool must,
+                           sn_err *err) {
+  sni_links *const x = &d->search.links;
+  sni_stretches *const done = &d->stretches;
+  const sn_lat_scales k = sn_decoder_scales(d);
+  sn_lat_det_opts o;
+  sn_lat_det_stats stats;
+  sn_lat marked, words = {0};
+  sn_opt_defaults(sn_lat_det_opt_table, &o);
+  o.beam = (double)x->beam;
+  SN_TRY(make_marks(d, err));
+  const sni_links_finish f = {.cut = cut, .mark_of = d->marks};
+  SN_TRY(sni_links_lattice(x, &f, &marked, err));
+  sn_status s = determinize(d, &marked, &o, &words, &stats, err);
+  sn_lat_clear(&marked);
+  stats.beam = fmin(stats.beam, (double)cut->beam);
+  if (s == SN_OK && must)
+    s = sni_make_prefix_free(&words, &k, &stats.beam, err);
+  if (s == SN_OK && sni_is_prefix_free(&words)) {
+    s = sni_stretches_add(done, &words, &stats, err);
+    if (s == SN_OK) s = sni_links_forget(x, cut, err);
+    done->failed_at = done->try_at = 0;
+  } else {
+    done->failed_at = cut->layer;
+  }
+  sn_lat_clear(&words);
+  return s;
+}
+
+sn_status sni_decoder_settle(sn_decoder *d, sn_err *err) {
+  sni_links *const x = &d->search.links;
+  sni_stretches *const done = &d->stretches;
+  const size_t stretch = (size_t)d->search.opts.lattice_stretch;
+  sni_links_cut cut;
+  if (!(x->beam > 0.0f) || stretch == 0 || x->layers.n <= stretch ||
+      x->layers.n < done->try_at || !sni_links_just_pruned(x))
+    return SN_OK;
+  const bool must = x->layers.n > MAX_STRETCHES * stretch;
+  /* Half a stretch at least; of the cut that was of no use none is better. */
+  size_t least = (stretch + 1) / 2;
+  if (!must && least <= done->failed_at) least = done->failed_at + 1;
+  const bool found = sni_links_find_cut(x, least, &cut);
+  if (found && (must || isinf(cut.beam))) return settle_to(d, &cut, must, err);
+  /* The best paths to the newest frame have not come together for so long: few
+   * paths, then, as in a grammar of some sentences. */
+  if (must) done->try_at = x->layers.n + stretch;
+  return SN_OK;
+}
+
+/* ---- Answers ---- */
+
+/* The row of stretches and *tail, pruned; *tail may be moved. */
+static sn_status put_together(const sn_decoder *d, sn_lat *tail, sn_lat *out,
+                              sn_err *err) {
+  const sn_lat_scales k = sn_decoder_scales(d);
+  sn_lat all;
+  if (d->stretches.done.n == 0) {
+    *out = *tail;
+    memset(tail, 0, sizeof *tail);
+    return SN_OK;
+  }
+  SN_TRY(sni_stretches_join(&d->stretches, tail, &all, err));
+  sn_lat_clear(tail);
+  const sn_status s =
+      sn_lat_prune(&all, &k, (double)d->search.links.beam, out, err);
+  sn_lat_clear(&all);
+  return s;
+}
+
+static void set_alignments(sn_lat *l, const int32_t *ali_of) {
+  for (uint32_t i = 0; i < l->n_ali; i++)
+    l->ali[i] = ali_of != NULL ? ali_of[l->ali[i]] : l->ali[i] / 2;
+}
+
+sn_status sn_decoder_raw_lattice(sn_decoder *d, bool final,
+                                 const int32_t *ali_of, sn_lat *out,
+                                 sn_err *err) {
+  sn_lat tail;
+  memset(out, 0, sizeof *out);
+  SN_TRY(draw(d, final, NULL, &tail, err));
+  const sn_status s = put_together(d, &tail, out, err);
+  sn_lat_clear(&tail);
+  set_alignments(out, ali_of);
+  return s;
+}
+
+sn_status sn_decoder_lattice(sn_decoder *d, bool final, const int32_t *ali_of,
+                             const sn_lat_det_opts *opts, sn_lat *out,
+                             sn_lat_det_stats *stats, sn_err *err) {
+  sn_lat_det_stats unused;
+  sn_lat_det_opts o;
+  sn_lat marked, tail = {0};
+  memset(out, 0, sizeof *out);
+  if (stats == NULL) stats = &unused;
+  memset(stats, 0, sizeof *stats);
+  if (opts != NULL)
+    o = *opts;
+  else
+    sn_opt_defaults(sn_lat_det_opt_table, &o);
+  o.beam = (double)d->search.links.beam;
+  SN_TRY(make_marks(d, err));
+  sn_status s = draw(d, final, d->marks, &marked, err);
+  if (s == SN_OK) s = determinize(d, &marked, &o, &tail, stats, err);
+  sn_lat_clear(&marked);
+  if (s == SN_OK) s = put_together(d, &tail, out, err);
+  sn_lat_clear(&tail);
+  set_alignments(out, ali_of);
+  stats->n_elems += d->stretches.stats.n_elems;
+  stats->n_subsets += d->stretches.stats.n_subsets;
+  stats->beam = fmin(stats->beam, d->stretches.stats.beam);
+  return s;
+}
