@@ -92,11 +92,11 @@ for n in 64 74; do
 done
 
 # ---- Decoding, by the speakers of utt2spk; sat in two passes ----
-# graph MODEL LM WEIGHT PENALTY: weight of the LM, cost of a word beside it
+# graph MODEL LM WEIGHT PENALTY OUT: weight of the LM, cost of a word beside it
 graph() {
   "$senone" graph build --quiet --model="$1" --lexicon="$etc/an4.dic" --lm="$2" \
     --on-missing=drop --lm-scale="$3" \
-    --word-penalty="$(awk -v w="$3" -v p="$4" 'BEGIN {print 0 - w * p}')" -o graph.sng
+    --word-penalty="$(awk -v w="$3" -v p="$4" 'BEGIN {print 0 - w * p}')" -o "$5"
 }
 # errors DATA WORDS: all, with O and OH the same, both with their parts
 errors() {
@@ -106,12 +106,12 @@ errors() {
       sed -n 's/^WER .*: \([0-9]*\) errors.*(\([0-9]*\) sub, \([0-9]*\) del, \([0-9]*\) ins)/\1 \4 \3 \2/p'
   done | tr '\n' ' '
 }
-# transcribe STAGE MODELS DATA ...: two estimates of each speaker's transform
+# transcribe STAGE MODELS GRAPH DATA ...: two estimates of each speaker's transform
 transcribe() {
-  local s=$1 exp=$2 twice=()
-  shift 2
+  local s=$1 exp=$2 g=$3 twice=()
+  shift 3
   [ "$s" != sat ] || twice=(--adapt-passes=2)
-  "$senone" transcribe --quiet --model="$exp/$s" --graph=graph.sng "${twice[@]}" -o kaldi "$@"
+  "$senone" transcribe --quiet --model="$exp/$s" --graph="$g" "${twice[@]}" -o kaldi "$@"
 }
 # choose <GRID: the weight and penalty of least errors, averaged over a setting
 # and its neighbours; of equals the one of fewer errors itself, then the first
@@ -132,28 +132,34 @@ choose() {
       print best
     }'
 }
-rm -f dev.rows
-declare -A weight penalty
-for s in $stages; do
-  for lm in ug tg; do
-    # A grid over the lattices of one setting; that chosen is decoded anew.
-    graph exp64/$s $lm"64.arpa" 14 0.5
-    transcribe $s exp64 --lattice-beam=8 --lattice=dev.lat dev >/dev/null
-    for w in 8 10 12 14 16 18 20 22 24 28 32; do
-      for p in -0.5 0 0.5 1 1.5 2 2.5; do
-        "$senone" lattice best --quiet --acoustic-scale="$(awk -v w=$w 'BEGIN {print 1 / w}')" \
-          --word-penalty="$(awk -v p=$p 'BEGIN {print p - 0.5}')" --output=text dev.lat >best.txt
-        read -r _ _ _ _ n _ <<<"$(errors dev best.txt)"
-        echo "$w $p $n"
-      done
-    done >grid.$s.$lm
-    read -r w p <<<"$(choose <grid.$s.$lm)"
-    weight[$s.$lm]=$w penalty[$s.$lm]=$p
-    graph exp64/$s $lm"64.arpa" "$w" "$p"
-    transcribe $s exp64 dev >dev.$s.$lm
-    read -r n ins del sub n2 ins2 del2 sub2 <<<"$(errors dev dev.$s.$lm)"
-    echo "| $s | $lm | $w, $p | $n ($ins, $del, $sub) | $n2 ($ins2, $del2, $sub2) |" | tee -a dev.rows
-  done
+# choose_on_dev STAGE LM: choice.ID, dev.row.ID; a grid over the lattices of one
+# setting; that chosen is decoded anew
+choose_on_dev() {
+  local id=$1.$2 w p n ins del sub n2 ins2 del2 sub2
+  graph exp64/$1 "$2"64.arpa 14 0.5 graph.$id
+  transcribe $1 exp64 graph.$id --lattice-beam=8 --lattice=lat.$id dev >/dev/null
+  for w in 8 10 12 14 16 18 20 22 24 28 32; do
+    for p in -0.5 0 0.5 1 1.5 2 2.5; do
+      "$senone" lattice best --quiet --acoustic-scale="$(awk -v w=$w 'BEGIN {print 1 / w}')" \
+        --word-penalty="$(awk -v p=$p 'BEGIN {print p - 0.5}')" --output=text lat.$id >best.$id
+      n=$("$senone" score --quiet --map=oh.map --draws=40 dev/text best.$id |
+        sed -n 's/^WER .*: \([0-9]*\) errors.*/\1/p')
+      echo "$w $p $n"
+    done
+  done >grid.$id
+  choose <grid.$id >choice.$id
+  read -r w p <choice.$id
+  graph exp64/$1 "$2"64.arpa "$w" "$p" graph.$id
+  transcribe $1 exp64 graph.$id dev >dev.$id
+  read -r n ins del sub n2 ins2 del2 sub2 <<<"$(errors dev dev.$id)"
+  echo "| $1 | $2 | $w, $p | $n ($ins, $del, $sub) | $n2 ($ins2, $del2, $sub2) |" >dev.row.$id
+}
+rm -f dev.row.* choice.*
+for s in $stages; do # both LMs at a time
+  choose_on_dev $s ug &
+  choose_on_dev $s tg
+  wait $!
+  cat dev.row.$s.ug dev.row.$s.tg
 done
 
 # ---- The test set ----
@@ -175,9 +181,10 @@ END
 fi
 declare -A theirs=([mono]=mono [tri]=tri1 [lda]=tri2b [sat]=tri3b)
 score_test_of() { # STAGE LM
-  local id=$1.$2 n ins del sub n2 ins2 del2 sub2 rate by_utt=- by_spk=- other=$kaldi/${theirs[$1]}.$2.txt
-  graph exp74/$1 "$2"74.arpa "${weight[$id]}" "${penalty[$id]}"
-  transcribe $1 exp74 test >test.$id
+  local id=$1.$2 w p n ins del sub n2 ins2 del2 sub2 rate by_utt=- by_spk=- other=$kaldi/${theirs[$1]}.$2.txt
+  read -r w p <choice.$id
+  graph exp74/$1 "$2"74.arpa "$w" "$p" graph.$id
+  transcribe $1 exp74 graph.$id test >test.$id
   read -r n ins del sub n2 ins2 del2 sub2 <<<"$(errors test test.$id)"
   rate=$("$senone" score --quiet --map=oh.map test/text test.$id | sed -n 's/^WER \([^:]*\):.*/\1/p')
   if [ -e "$other" ]; then
@@ -185,11 +192,19 @@ score_test_of() { # STAGE LM
     by_utt=$(sed -n 's/^WER of .*: \([-+0-9.]*\) points.*/\1/p' compare.$id)' '$(sed -n 's/^ *over utterances: \(\[[^]]*\]\).*/\1/p' compare.$id)
     by_spk=$(sed -n 's/^ *over speakers: \(\[[^]]*\]\).*/\1/p' compare.$id)
   fi
-  echo "| $(date -u +%F) | $commit | $1 | $2 | ${weight[$id]}, ${penalty[$id]} | $n ($ins, $del, $sub) | $n2 ($ins2, $del2, $sub2) | $rate | $by_utt | $by_spk |" | tee -a test.rows
+  echo "| $(date -u +%F) | $commit | $1 | $2 | $w, $p | $n ($ins, $del, $sub) | $n2 ($ins2, $del2, $sub2) | $rate | $by_utt | $by_spk |" >test.row.$id
 }
+rm -f test.row.*
 [ $score_test = no ] || for s in $stages; do
+  pids=
   for lm in ug tg; do
-    grep -q "^|[^|]*|[^|]*| $s | $lm |" test.rows || score_test_of $s $lm
+    grep -q "^|[^|]*|[^|]*| $s | $lm |" test.rows && continue
+    score_test_of $s $lm &
+    pids+=" $!"
+  done
+  for pid in $pids; do wait $pid; done
+  for lm in ug tg; do
+    [ ! -e test.row.$s.$lm ] || tee -a test.rows <test.row.$s.$lm
   done
 done
 
@@ -221,7 +236,7 @@ done
   echo
   echo "| stage | LM | weight, penalty | errors | O = OH |"
   echo "|---|---|---|---|---|"
-  cat dev.rows
+  for s in $stages; do cat dev.row.$s.ug dev.row.$s.tg; done
   echo
   cat test.rows
 } >RESULTS.md
