@@ -72,7 +72,7 @@ done
 # ---- Training; a stage that is there, by the same program, stays ----
 stamp="$("$senone" --version) ${options[*]}"
 [ "$(cat made-by 2>/dev/null)" = "$stamp" ] && [ made-by -nt "$senone" ] || {
-  rm -rf exp64 exp74
+  rm -rf exp64 exp74 grid.*
   echo "$stamp" >made-by
 }
 TIMEFORMAT='%U %S'
@@ -113,8 +113,8 @@ transcribe() {
   [ "$s" != sat ] || twice=(--adapt-passes=2)
   "$senone" transcribe --quiet --model="$exp/$s" --graph="$g" "${twice[@]}" -o kaldi "$@"
 }
-# choose <GRID: the weight and penalty of least errors, averaged over a setting
-# and its neighbours; of equals the one of fewer errors itself, then the first
+# choose <GRID: the weight and penalty of fewest errors; of equals the one with
+# the fewest in the settings around it, then the first
 choose() {
   awk '{ e[$1, $2] = $3 }
     !($1 in at_w) { at_w[$1] = ++nw; w[nw] = $1 }
@@ -125,17 +125,17 @@ choose() {
         for (a = i - 1; a <= i + 1; a++) for (b = j - 1; b <= j + 1; b++)
           if ((w[a], p[b]) in e) { sum += e[w[a], p[b]]; n++ }
         own = e[w[i], p[j]]
-        if (found == 0 || sum / n < least || (sum / n == least && own < errors)) {
+        if (found == 0 || own < errors || (own == errors && sum / n < least)) {
           found = 1; least = sum / n; errors = own; best = w[i] " " p[j]
         }
       }
       print best
     }'
 }
-# choose_on_dev STAGE LM: choice.ID, dev.row.ID; a grid over the lattices of one
-# setting; that chosen is decoded anew
-choose_on_dev() {
-  local id=$1.$2 w p n ins del sub n2 ins2 del2 sub2
+# grid_of STAGE LM: grid.ID, errors by weight and penalty over the lattices of one
+# setting
+grid_of() {
+  local id=$1.$2 w p n
   graph exp64/$1 "$2"64.arpa 14 0.5 graph.$id
   transcribe $1 exp64 graph.$id --lattice-beam=8 --lattice=lat.$id dev >/dev/null
   for w in 8 12 16 20 24 28; do
@@ -146,7 +146,13 @@ choose_on_dev() {
         sed -n 's/^WER .*: \([0-9]*\) errors.*/\1/p')
       echo "$w $p $n"
     done
-  done >grid.$id
+  done >some.$id
+  mv some.$id grid.$id
+}
+# choose_on_dev STAGE LM: choice.ID, dev.row.ID; that chosen is decoded anew
+choose_on_dev() {
+  local id=$1.$2 w p n ins del sub n2 ins2 del2 sub2
+  [ -e grid.$id ] || grid_of "$@"
   choose <grid.$id >choice.$id
   read -r w p <choice.$id
   graph exp64/$1 "$2"64.arpa "$w" "$p" graph.$id
@@ -235,8 +241,8 @@ fi
   echo "## Development: ten held-out speakers, 128 utterances, 762 words"
   echo
   echo "Models and trigram of the other 64 speakers. LM weight and the cost of a word beside it were chosen here, over"
-  echo "lattices: weights 8 to 28 by 4, costs -0.5 to 2.5 by 1; fewest errors with O and OH the same, averaged over a setting and its"
-  echo "neighbours in the grid. The errors are those of decoding at that setting: all (insertions, deletions, substitutions)."
+  echo "lattices: weights 8 to 28 by 4, costs -0.5 to 2.5 by 1; fewest errors with O and OH the same, of equals those with"
+  echo "the fewest around them. The errors are those of decoding at that setting: all (insertions, deletions, substitutions)."
   echo
   echo "| stage | LM | weight, penalty | errors | O = OH |"
   echo "|---|---|---|---|---|"
