@@ -73,6 +73,12 @@ SN_NODISCARD sn_status sni_am_write(const sni_am_view *v, const char *path,
 SN_NODISCARD sn_status sni_am_read(sn_box *box, const char *name,
                                    sni_am_view *v, sn_err *err);
 
+/* Gaussians of all codebooks and streams, and the values of their means. */
+size_t sni_am_n_gauss(const sni_am_view *v);
+size_t sni_am_n_values(const sni_am_view *v);
+/* Stream of Gaussian i, and where its mean begins. */
+void sni_am_gauss_place(const sni_am_view *v, size_t i, size_t *stream,
+                        size_t *at);
 /* HMM of a triphone, or -1: no back-off. */
 int32_t sni_am_find_tri(const sni_am_view *v, int32_t base, int32_t left,
                         int32_t right, int32_t pos);

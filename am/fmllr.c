@@ -121,8 +121,7 @@ bool sni_fmllr_cholesky(const double *G, size_t n, double *L) {
   return true;
 }
 
-/* x = (L L')^-1 x */
-static void cholesky_solve(const double *L, size_t n, double *x) {
+void sni_fmllr_solve(const double *L, size_t n, double *x) {
   for (size_t i = 0; i < n; i++) {
     const double *const li = L + tri(i);
     for (size_t j = 0; j < i; j++) x[i] -= li[j] * x[j];
@@ -271,8 +270,8 @@ void sni_fmllr_best_row(const double *L, size_t n, double beta, double *p,
                         double *q, double *unsolved_p) {
   double e1 = 0, e2 = 0;
   memcpy(unsolved_p, p, n * sizeof *p);
-  cholesky_solve(L, n, p);
-  cholesky_solve(L, n, q);
+  sni_fmllr_solve(L, n, p);
+  sni_fmllr_solve(L, n, q);
   for (size_t i = 0; i < n; i++) {
     e1 += unsolved_p[i] * p[i];
     e2 += unsolved_p[i] * q[i];

@@ -10,6 +10,8 @@ extern "C" {
 /* L of G = L L', [n] rows, both packed lower triangles. false: G is not
  * positive definite, to a relative 1e-10. */
 bool sni_fmllr_cholesky(const double *G, size_t n, double *L);
+/* x [n] = (L L')^-1 x */
+void sni_fmllr_solve(const double *L, size_t n, double *x);
 
 /* The row w that maximises beta log |p w'| + w k - 1/2 w G w', over both signs
  * of p w': w = (alpha p + k) G^-1.

@@ -18,20 +18,55 @@ const sn_opt sn_map_opt_table[] = {
      "least new variance, as a part of the old one"},
     SN_OPT_END};
 
-static size_t count_values(const sni_am_view *v) {
+size_t sni_am_n_gauss(const sni_am_view *v) {
+  return v->gauss_first != NULL
+             ? (size_t)v->gauss_first[v->shape.n_pdfs]
+             : (size_t)v->shape.n_codebooks * (size_t)v->shape.n_streams *
+                   (size_t)v->shape.n_gauss;
+}
+
+size_t sni_am_n_values(const sni_am_view *v) {
   size_t n = 0;
   for (int32_t k = 0; k < v->shape.n_streams; k++)
     n += (size_t)v->stream_len[k];
-  return n * (size_t)v->shape.n_codebooks * (size_t)v->shape.n_gauss;
+  return n * (sni_am_n_gauss(v) / (size_t)v->shape.n_streams);
+}
+
+void sni_am_gauss_place(const sni_am_view *v, size_t i, size_t *stream,
+                        size_t *at) {
+  const size_t K = (size_t)v->shape.n_streams, G = (size_t)v->shape.n_gauss;
+  if (v->gauss_first != NULL) {
+    *stream = 0;
+    *at = i * (size_t)v->shape.dim;
+    return;
+  }
+  const size_t g = i % G, k = i / G % K, c = i / G / K;
+  size_t before = 0, all = 0;
+  for (size_t j = 0; j < K; j++) {
+    if (j < k) before += (size_t)v->stream_len[j];
+    all += (size_t)v->stream_len[j];
+  }
+  *stream = k;
+  *at = G * (c * all + before) + g * (size_t)v->stream_len[k];
+}
+
+/* Number of a Gaussian of a pdf. */
+static size_t gauss_number(const sni_am_view *v, int32_t pdf, int32_t stream,
+                           int32_t index) {
+  if (v->gauss_first != NULL)
+    return (size_t)v->gauss_first[pdf] + (size_t)index;
+  const size_t K = (size_t)v->shape.n_streams;
+  return ((size_t)v->pdf_codebook[pdf] * K + (size_t)stream) *
+             (size_t)v->shape.n_gauss +
+         (size_t)index;
 }
 
 sn_status sn_map_stats_init(sn_map_stats *s, const sn_am *am, sn_err *err) {
   const sni_am_view *const v = sni_am_view_of(am);
   const sn_map_stats none = {0};
   *s = none;
-  s->n_gauss = (size_t)v->shape.n_codebooks * (size_t)v->shape.n_streams *
-               (size_t)v->shape.n_gauss;
-  s->n_values = count_values(v);
+  s->n_gauss = sni_am_n_gauss(v);
+  s->n_values = sni_am_n_values(v);
   s->count = sn_calloc(s->n_gauss, sizeof *s->count);
   s->x = sn_calloc(s->n_values, sizeof *s->x);
   s->xx = sn_calloc(s->n_values, sizeof *s->xx);
@@ -53,8 +88,6 @@ void sn_map_stats_clear(sn_map_stats *s) {
 void sn_map_stats_frame(sn_map_stats *s, const sn_am *am, sn_fmllr_work *w,
                         int32_t pdf, const float *x) {
   const sni_am_view *const v = sni_am_view_of(am);
-  const size_t K = (size_t)v->shape.n_streams, G = (size_t)v->shape.n_gauss;
-  const size_t c = (size_t)v->pdf_codebook[pdf];
   const sn_am_gauss *post = NULL;
   const size_t n = sn_am_posteriors(am, w, x, pdf, &post);
   for (size_t i = 0; i < n; i++) {
@@ -67,7 +100,7 @@ void sn_map_stats_frame(sn_map_stats *s, const sn_am *am, sn_fmllr_work *w,
     int32_t n_dims = 0;
     const int32_t *const dims = sn_am_stream_dims(am, post[i].stream, &n_dims);
     SN_ASSERT((size_t)n_dims == D && at + D <= s->n_values);
-    s->count[(c * K + (size_t)post[i].stream) * G + (size_t)post[i].index] += p;
+    s->count[gauss_number(v, pdf, post[i].stream, post[i].index)] += p;
     for (size_t d = 0; d < D; d++) {
       const double value = (double)x[dims[d]];
       s->x[at + d] += p * value;
@@ -111,24 +144,18 @@ static double update_gauss(const update *u, double n, size_t at, size_t D) {
 
 static void update_all(const update *u) {
   const sni_am_view *const v = u->old;
-  const size_t K = (size_t)v->shape.n_streams, G = (size_t)v->shape.n_gauss;
-  size_t at = 0, gauss = 0;
   double shift = 0;
-  for (int32_t c = 0; c < v->shape.n_codebooks; c++)
-    for (size_t k = 0; k < K; k++)
-      for (size_t g = 0; g < G; g++, gauss++) {
-        const size_t D = (size_t)v->stream_len[k];
-        const double n = u->s->count[gauss];
-        if (n > 0 && u->o->tau + n > 0) {
-          const double moved = update_gauss(u, n, at, D);
-          if (n >= 1) {
-            u->report->n_moved++;
-            shift += moved;
-          }
-        }
-        at += D;
-      }
-  u->report->n_gauss = (int64_t)gauss;
+  for (size_t i = 0; i < u->s->n_gauss; i++) {
+    const double n = u->s->count[i];
+    size_t stream = 0, at = 0;
+    if (!(n > 0 && u->o->tau + n > 0)) continue;
+    sni_am_gauss_place(v, i, &stream, &at);
+    const double moved = update_gauss(u, n, at, (size_t)v->stream_len[stream]);
+    if (n < 1) continue;
+    u->report->n_moved++;
+    shift += moved;
+  }
+  u->report->n_gauss = (int64_t)u->s->n_gauss;
   u->report->shift =
       u->report->n_moved > 0 ? shift / (double)u->report->n_moved : 0;
 }
@@ -139,7 +166,7 @@ sn_status sn_map_write(const sn_am *am, const sn_map_stats *s,
   const sni_am_view *const old = sni_am_view_of(am);
   const sn_map_report none = {0};
   *report = none;
-  if (s->n_values != count_values(old))
+  if (s->n_gauss != sni_am_n_gauss(old) || s->n_values != sni_am_n_values(old))
     return sn_fail(err, SN_EARG, "MAP: statistics of another model");
   float *const means = sn_calloc(s->n_values, sizeof *means);
   float *const vars = sn_calloc(s->n_values, sizeof *vars);

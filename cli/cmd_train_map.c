@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* senone train map: adapts an acoustic model to a corpus. */
+/* senone train map, senone train mllr: adapt an acoustic model to a corpus. */
 #include <stddef.h>
 #include <stdlib.h>
 
@@ -42,41 +42,84 @@ static sn_status adapt(sn_cli *cli, sn_map_job *job, sn_lexicon *lex,
   return sn_map_train(job, cli->args[1], r, &cli->err);
 }
 
-static int run_map(sn_cli *cli) {
+static sn_status run(sn_cli *cli, const sn_map_opts *map,
+                     const sn_mllr_opts *mllr, sn_map_result *r) {
   const map_opts *const o = cli->opts[0];
   const sn_align_opts *const align = cli->opts[1];
-  const sn_map_opts *const map = cli->opts[2];
   sn_lexicon lex = {0};
   sn_datadir data = {0};
-  sn_map_result r = {0};
   const char *temp = getenv("TMPDIR");
   if (temp == NULL || temp[0] == '\0') temp = "/tmp";
   sn_map_job job = {.model_dir = o->model,
                     .lex = &lex,
                     .data = &data,
                     .align = *align,
-                    .map = *map,
+                    .mllr = mllr,
                     .temp = temp,
                     .max_failed = o->max_failed,
                     .log = cli->log};
-  const sn_status s = adapt(cli, &job, &lex, &data, &r);
+  if (map != NULL) job.map = *map;
+  const sn_status s = adapt(cli, &job, &lex, &data, r);
   sn_pool_destroy(job.pool);
   sn_datadir_clear(&data);
   sn_lexicon_clear(&lex);
-  if (s != SN_OK) return sn_cli_fail(cli);
+  if (s == SN_OK)
+    sn_cli_print(cli,
+                 "utterances      %lld, %lld left out\n"
+                 "frames          %lld\n"
+                 "log-likelihood  %.3f a frame, margin %.3f\n",
+                 (long long)r->n_used, (long long)r->n_failed,
+                 (long long)r->n_frames, r->loglik, r->margin);
+  return s;
+}
+
+static int run_map(sn_cli *cli) {
+  sn_map_result r = {0};
+  if (run(cli, cli->opts[2], NULL, &r) != SN_OK) return sn_cli_fail(cli);
   sn_cli_print(cli,
-               "utterances      %lld, %lld left out\n"
-               "frames          %lld\n"
-               "log-likelihood  %.3f a frame, margin %.3f\n"
                "Gaussians       %lld of %lld with a frame or more\n"
                "moved by        %.3f standard deviations on average\n"
                "variances       %lld floored\n",
-               (long long)r.n_used, (long long)r.n_failed,
-               (long long)r.n_frames, r.loglik, r.margin,
                (long long)r.update.n_moved, (long long)r.update.n_gauss,
                r.update.shift, (long long)r.update.n_floored);
   return sn_cli_finish(cli, SN_EXIT_OK);
 }
+
+static int run_mllr(sn_cli *cli) {
+  sn_map_result r = {0};
+  if (run(cli, NULL, cli->opts[2], &r) != SN_OK) return sn_cli_fail(cli);
+  sn_cli_print(cli,
+               "transforms      %d, for %d classes of %lld Gaussians\n"
+               "gain            %.4f nat a frame\n"
+               "moved by        %.3f standard deviations on average\n",
+               r.mllr.n_estimated, r.mllr.n_classes, (long long)r.mllr.n_gauss,
+               r.mllr.gain, r.mllr.shift);
+  return sn_cli_finish(cli, SN_EXIT_OK);
+}
+
+const sn_command sn_cmd_train_mllr = {
+    .name = "train mllr",
+    .synopsis = "[--option=value ...] DATA_DIR OUT_DIR",
+    .summary = "adapt an acoustic model to a corpus (MLLR)",
+    .description =
+        "Aligns the corpus with the model (as 'senone align') and moves the "
+        "means of all its Gaussians by linear transforms of greatest "
+        "likelihood, one for each class of Gaussians: few data move those too "
+        "that were not heard. As many classes are made, up to --classes for a "
+        "stream, as have --min-count frames. OUT_DIR gets the new Gaussians; "
+        "graph and lexicon stay those of the old model, which its model.ini "
+        "names. Utterances that can not be aligned are left out by name; more "
+        "than --max-failed of them end the adaptation without a model.",
+    .example =
+        "senone train mllr --model=en-us --lexicon=lexicon.db cards "
+        "en-us-mllr",
+    .tables = {{table, sizeof(map_opts)},
+               {sn_align_opt_table, sizeof(sn_align_opts)},
+               {sn_mllr_opt_table, sizeof(sn_mllr_opts)}},
+    .shorts = "m=model j=jobs",
+    .min_args = 2,
+    .max_args = 2,
+    .run = run_mllr};
 
 const sn_command sn_cmd_train_map = {
     .name = "train map",

@@ -32,27 +32,28 @@ static const float *tmat_of(const search *x, size_t n) {
   return t->tmats + t->hmm_tmat[x->g->nodes.data[n].hmm] * S * (S + 1);
 }
 
-static sn_status local_scores(search *x, const sni_utt *u, sn_err *err) {
-  const sni_tied *const t = &x->t->tied;
-  const size_t N = x->g->nodes.n;
+sn_status sni_ugraph_scores(const sni_trainer *trainer, const sni_ugraph *g,
+                            sn_cmat feats, int32_t **local, sn_mat *scores,
+                            sn_err *err) {
+  const sni_tied *const t = &trainer->tied;
+  const size_t N = g->nodes.n;
   sn_arr_i32 pdfs = {0};
   sn_status s = SN_OK;
   int32_t *const column = sn_calloc((size_t)t->n_pdfs, sizeof *column);
-  x->local = sn_calloc(N * S, sizeof *x->local);
-  if (column == NULL || x->local == NULL) s = sn_fail_nomem(err, "alignment");
+  *local = sn_calloc(N * S, sizeof **local);
+  if (column == NULL || *local == NULL) s = sn_fail_nomem(err, "alignment");
   for (size_t i = 0; s == SN_OK && i < N * S; i++) {
     const int32_t pdf =
-        t->hmm_pdfs[x->g->nodes.data[i / S].hmm * S + (int32_t)(i % S)];
+        t->hmm_pdfs[g->nodes.data[i / S].hmm * S + (int32_t)(i % S)];
     if (column[pdf] == 0) {
       s = SN_ARR_PUSH(&pdfs, pdf, err);
       column[pdf] = (int32_t)pdfs.n;
     }
-    x->local[i] = column[pdf] - 1;
+    (*local)[i] = column[pdf] - 1;
   }
-  if (s == SN_OK) s = sn_mat_alloc(u->feats.rows, pdfs.n, &x->scores, err);
+  if (s == SN_OK) s = sn_mat_alloc(feats.rows, pdfs.n, scores, err);
   if (s == SN_OK)
-    s = sn_mix_score(x->t->tables, sn_mat_const(u->feats), pdfs.data, pdfs.n,
-                     x->scores, err);
+    s = sn_mix_score(trainer->tables, feats, pdfs.data, pdfs.n, *scores, err);
   sn_free(column);
   SN_ARR_FREE(&pdfs);
   return s;
@@ -164,7 +165,8 @@ static sn_status search_all(search *x, sni_utt *u, double *logp, bool keep,
                             sn_err *err) {
   const size_t n = x->g->nodes.n * S;
   size_t end = 0;
-  SN_TRY(local_scores(x, u, err));
+  SN_TRY(sni_ugraph_scores(x->t, x->g, sn_mat_const(u->feats), &x->local,
+                           &x->scores, err));
   x->now = sn_calloc(n, sizeof *x->now);
   x->next = sn_calloc(n, sizeof *x->next);
   x->back = sn_calloc(n * u->feats.rows, sizeof *x->back);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* MAP adaptation over a corpus: utterances are aligned in parallel, and their
- * frames added to the statistics in the order of the corpus by one thread. */
+/* MAP or MLLR adaptation over a corpus: utterances are aligned in parallel, and
+ * their frames added to the statistics in the order of the corpus by one
+ * thread. */
 #define _XOPEN_SOURCE 700 /* realpath */
 #include "train/map_train.h"
 
@@ -113,11 +114,18 @@ static sn_status point_to(const run *r, sn_ini *ini, const char *section,
 static sn_status describe(const run *r, sn_ini *ini, const char *out_dir,
                           sn_err *err) {
   char text[160], real[PATH_MAX];
-  (void)snprintf(text, sizeof text,
-                 "MAP of%s%s, tau %g, %lld frames of %lld utterances",
-                 r->job->map.means ? " means" : "",
-                 r->job->map.variances ? " variances" : "", r->job->map.tau,
-                 (long long)r->result->n_frames, (long long)r->result->n_used);
+  if (r->job->mllr != NULL)
+    (void)snprintf(text, sizeof text,
+                   "MLLR of means, %d transforms, %lld frames of %lld "
+                   "utterances",
+                   r->result->mllr.n_estimated, (long long)r->result->n_frames,
+                   (long long)r->result->n_used);
+  else
+    (void)snprintf(
+        text, sizeof text, "MAP of%s%s, tau %g, %lld frames of %lld utterances",
+        r->job->map.means ? " means" : "",
+        r->job->map.variances ? " variances" : "", r->job->map.tau,
+        (long long)r->result->n_frames, (long long)r->result->n_used);
   SN_TRY(sn_ini_set(ini, "model", "name", sn_path_base(out_dir), err));
   SN_TRY(sn_ini_set(ini, "model", "adapted", text, err));
   if (realpath(r->job->model_dir, real) != NULL)
@@ -137,10 +145,13 @@ static sn_status write_model(run *r, const char *out_dir, sn_err *err) {
                     ? sn_fail_nomem(err, "model")
                     : sn_dir_make(out_dir, err);
   if (s == SN_OK) s = sn_ini_load(from, &ini, err);
-  if (s == SN_OK) s = describe(r, ini, out_dir, err);
-  if (s == SN_OK)
+  if (s == SN_OK && r->job->mllr != NULL)
+    s = sn_mllr_write(r->am, &r->stats, r->job->mllr, bin, &r->result->mllr,
+                      err);
+  else if (s == SN_OK)
     s = sn_map_write(r->am, &r->stats, &r->job->map, bin, &r->result->update,
                      err);
+  if (s == SN_OK) s = describe(r, ini, out_dir, err);
   if (s == SN_OK) s = sn_ini_save(ini, to, err);
   sn_ini_destroy(ini);
   sn_free(from);

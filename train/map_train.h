@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* train/map_train.h - adapts a model to a corpus: align, accumulate, update. */
+/* train/map_train.h - adapts a model to a corpus, by MAP or MLLR: align,
+ * accumulate, update. */
 #ifndef SN_TRAIN_MAP_TRAIN_H
 #define SN_TRAIN_MAP_TRAIN_H
 #include "am/map.h"
+#include "am/mllr.h"
 #include "base/log.h"
 #include "base/pool.h"
 #include "base/status.h"
@@ -19,16 +21,18 @@ typedef struct sn_map_job {
   const sn_datadir *data;
   sn_align_opts align;
   sn_map_opts map;
-  const char *temp;  /* folder for small temporary files */
-  double max_failed; /* share of utterances that may fail */
-  sn_pool *pool;     /* may be NULL */
-  sn_log *log;       /* names utterances that fail; may be NULL */
+  const sn_mllr_opts *mllr; /* NULL: MAP; else map does not matter */
+  const char *temp;         /* folder for small temporary files */
+  double max_failed;        /* share of utterances that may fail */
+  sn_pool *pool;            /* may be NULL */
+  sn_log *log;              /* names utterances that fail; may be NULL */
 } sn_map_job;
 
 typedef struct sn_map_result {
   int64_t n_used, n_failed, n_frames;
   double loglik, margin; /* a frame, of the old model: see sn_alignment */
   sn_map_report update;
+  sn_mllr_report mllr;
 } sn_map_result;
 
 /* Writes a model directory: am.bin with the new Gaussians, and a model.ini

@@ -40,27 +40,40 @@ static void accumulate(const pass *x, size_t utt, sni_part *p) {
   }
 }
 
+static sn_status do_utt(const pass *x, size_t k, sni_part *p, sn_err *err) {
+  const sni_trainer *const t = x->t;
+  sni_utt *const u = &t->corpus->utts[k];
+  const bool all_paths = t->o->statistics == SN_STATISTICS_BAUM_WELCH &&
+                         x->how != SNI_FLAT && !x->only_align;
+  double logp = 0;
+  if (x->how == SNI_FLAT) SN_TRY(sni_align_flat(t, u, err));
+  if (x->how == SNI_VITERBI)
+    SN_TRY(sni_align(t, u, u->words, u->n_words, &logp, true, err));
+  if (all_paths) {
+    SN_TRY(sni_baum_welch(t, u, x->plain != NULL ? x->plain[k] : u->feats, p,
+                          &logp, err));
+    u->failed = !(logp > -INFINITY);
+  }
+  p->n_failed += u->failed;
+  if (u->failed) return SN_OK;
+  p->ali_logp += all_paths ? logp : u->logp;
+  p->n_frames += (int64_t)u->feats.rows;
+  if (!x->only_align && !all_paths) accumulate(x, k, p);
+  return SN_OK;
+}
+
 static sn_status do_shard(void *user, size_t item, size_t w, sn_err *err) {
   (void)w;
   pass *const x = user;
-  sni_corpus *const c = x->t->corpus;
+  const sni_corpus *const c = x->t->corpus;
   sni_part *const p = &x->parts[item % x->window];
   const size_t i = x->first + item;
   sni_part_reset(p);
   const size_t end = (i + 1) * SNI_SHARD < c->n ? (i + 1) * SNI_SHARD : c->n;
   for (size_t k = i * SNI_SHARD; k < end; k++) {
-    sni_utt *const u = &c->utts[k];
-    double logp = 0;
     if (sn_log_cancelled(x->t->log))
       return sn_fail(err, SN_ECANCEL, "interrupted");
-    if (x->how == SNI_FLAT) SN_TRY(sni_align_flat(x->t, u, err));
-    if (x->how == SNI_VITERBI)
-      SN_TRY(sni_align(x->t, u, u->words, u->n_words, &logp, true, err));
-    p->n_failed += u->failed;
-    if (u->failed) continue;
-    p->ali_logp += u->logp;
-    p->n_frames += (int64_t)u->feats.rows;
-    if (!x->only_align) accumulate(x, k, p);
+    SN_TRY(do_utt(x, k, p, err));
   }
   return SN_OK;
 }

@@ -22,6 +22,9 @@ const sn_opt sn_accumulate_opt_table[] = {
      "of alignment; four times that where it fails"},
     {"silence", SN_OPT_DOUBLE, AT(silence), 0.5, 1e-6, 0.999999, NULL, NULL,
      "probability of silence between words"},
+    {"statistics", SN_OPT_ENUM, AT(statistics), SN_STATISTICS_VITERBI, 0, 1,
+     "viterbi|baum-welch", NULL,
+     "of the best path, or of all by their probability"},
     {"silence-phone", SN_OPT_STRING, AT(silence_phone), 0, 0, 0, "SIL", NULL,
      "name of silence among the phones"},
     SN_OPT_END};
@@ -177,6 +180,7 @@ sn_status sn_train_accumulate(const char *model, const char *data,
   sn_opt_defaults(sn_train_opt_table, &o);
   o.beam = opts->beam;
   o.silence = opts->silence;
+  o.statistics = opts->statistics;
   o.silence_phone = opts->silence_phone;
   sni_trainer t = {.o = &o, .corpus = &c, .log = log, .stage = "accumulate"};
   SN_TRY(parse_shard(opts->shard, &p.i, &p.n, err));

@@ -16,6 +16,7 @@ typedef struct sn_accumulate_opts {
   const char *shard; /* "i/n": part i, from 1, of n */
   int32_t jobs;
   double beam, silence; /* as in sn_train_opts */
+  int32_t statistics;   /* likewise */
   const char *silence_phone;
 } sn_accumulate_opts;
 extern const sn_opt sn_accumulate_opt_table[];

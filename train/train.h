@@ -19,6 +19,11 @@
 extern "C" {
 #endif
 
+typedef enum sn_statistics {
+  SN_STATISTICS_VITERBI,   /* of the best path, found anew at some passes */
+  SN_STATISTICS_BAUM_WELCH /* of all paths, each pass */
+} sn_statistics;
+
 typedef struct sn_train_opts {
   int32_t jobs;                    /* threads; 0: as many as the machine has */
   int32_t mono_gauss, mono_passes; /* Gaussians in all, passes */
@@ -28,6 +33,7 @@ typedef struct sn_train_opts {
   int32_t sat_leaves, sat_gauss, sat_passes;
   double sat_min_frames; /* of speech that a speaker's transform takes */
   int32_t roots;         /* sn_tree_roots */
+  int32_t statistics;    /* sn_statistics */
   double power;   /* Gaussians of a pdf grow as its frames to this power */
   double beam;    /* nat, of the alignment; widened fourfold once */
   double silence; /* probability of silence between words */

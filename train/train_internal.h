@@ -141,6 +141,13 @@ typedef struct sni_trainer {
 SN_NODISCARD sn_status sni_align(const sni_trainer *t, sni_utt *u,
                                  const int32_t *words, size_t n_words,
                                  double *logp, bool keep, sn_err *err);
+/* Adds to p the sums of u over all paths through its words, posteriors by its
+ * features, sums of `sums_of` (the same, or others of as many frames).
+ * *logp: of all paths; -inf: there is none, and p is as it was.
+ * p->mix.logp grows by it. */
+SN_NODISCARD sn_status sni_baum_welch(const sni_trainer *t, const sni_utt *u,
+                                      sn_mat sums_of, sni_part *p, double *logp,
+                                      sn_err *err);
 /* First pronunciations between two silences, states of equal length. */
 SN_NODISCARD sn_status sni_align_flat(const sni_trainer *t, sni_utt *u,
                                       sn_err *err);

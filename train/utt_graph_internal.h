@@ -33,6 +33,12 @@ SN_NODISCARD sn_status sni_ugraph_build(const sni_trainer *t,
                                         const int32_t *words, size_t n_words,
                                         sni_ugraph *g, sn_err *err);
 void sni_ugraph_clear(sni_ugraph *g);
+/* Log densities of the graph's pdfs for the frames feats: state s of node n has
+ * column local[3 n + s] of scores. Both are the caller's, also on failure. */
+SN_NODISCARD sn_status sni_ugraph_scores(const sni_trainer *trainer,
+                                         const sni_ugraph *g, sn_cmat feats,
+                                         int32_t **local, sn_mat *scores,
+                                         sn_err *err);
 #ifdef __cplusplus
 }
 #endif

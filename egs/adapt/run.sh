@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
-# Adapts the US-English model to one reader: MAP on 120 sentences of LJ Speech
-# LJ001, word error rates on the other 66. Installs, builds, makes the en-us
+# Adapts the US-English model to one reader: MAP and MLLR on 120 sentences of LJ
+# Speech LJ001, word error rates on the other 66. Installs, builds, makes the en-us
 # model, takes the corpus from SENONE_DATA/ljspeech or its public home (2.6 GB).
 # usage: egs/adapt/run.sh [WORK_DIR]
 # environment: SENONE_BIN     a senone that is there; else it is built
@@ -13,10 +13,11 @@
 #              ADAPT_EVAL     sentences to evaluate on (default: 66)
 #              ADAPT_TUNE     sentences that choose the setting (default: 30)
 #              ADAPT_SETTINGS to choose from, VARIANCES:TAU (default: no:2 ...)
+#              ADAPT_CLASSES  of MLLR, likewise (default: 1 2 4 8 16)
 #              RESULTS        page to write (default: egs/adapt/RESULTS.md)
 set -euo pipefail
 top=$(cd "$(dirname "$0")/../.." && pwd)
-case ${1:-} in -h | --help) sed -n '3,17s/^# //p' "$0"; exit 0 ;; esac
+case ${1:-} in -h | --help) sed -n '3,18s/^# //p' "$0"; exit 0 ;; esac
 work=$(realpath -m "${1:-$top/build/egs/adapt}")
 data=$(realpath -m "${SENONE_DATA:-$top/../shared/data}")/ljspeech
 url=${LJSPEECH_URL:-https://data.keithito.com/data/speech/LJSpeech-1.1.tar.bz2}
@@ -76,11 +77,22 @@ for setting in "${settings[@]}"; do
   [ -n "$best" ] && [ "${best%% *}" -le "$n" ] || best="$n $variances $tau"
 done
 read -r _ variances tau <<<"$best"
+best=
+for classes in ${ADAPT_CLASSES:-1 2 4 8 16}; do
+  "$senone" train mllr --quiet --model="$model" --classes=$classes --min-count=500 tune-train tuned >/dev/null
+  n=$(errors ./tuned tune "tune.mllr.$classes")
+  rows+=$'\n'"| means, MLLR, $classes classes a stream | | $n |"
+  [ -n "$best" ] && [ "${best%% *}" -le "$n" ] || best="$n $classes"
+done
+read -r _ classes <<<"$best"
 
 "$senone" train map --model="$model" --tau="$tau" --variances="$variances" adapt adapted | tee map.txt
+"$senone" train mllr --model="$model" --classes="$classes" --min-count=500 adapt adapted-mllr | tee mllr.txt
 errors "$model" eval eval.none >/dev/null
 errors ./adapted eval eval.map >/dev/null
+errors ./adapted-mllr eval eval.mllr >/dev/null
 "$senone" score eval/text eval.none eval.map >compare.txt
+"$senone" score eval/text eval.none eval.mllr | sed '1,/^eval.none/d' | sed '1,/bootstrap interval/d' >compare-mllr.txt
 commit=$(git -C "$top" rev-parse --short HEAD 2>/dev/null || echo unknown)
 {
   echo "# en-us adapted to one reader"
@@ -90,21 +102,27 @@ commit=$(git -C "$top" rev-parse --short HEAD 2>/dev/null || echo unknown)
   echo "the model's scales and beam were chosen on it)."
   echo
   echo "Adaptation: $(wc -l <adapt/text) sentences (of $(wc -l <rest/text); the others have words outside the"
-  echo "dictionary). Chosen on $n_tune of them, adapting to the other $(wc -l <tune-train/text): fewest errors, the first"
-  echo "of equals:"
+  echo "dictionary). Settings of MAP and of MLLR (\`--min-count=500\`) were chosen on $n_tune of them, adapting to the other"
+  echo "$(wc -l <tune-train/text): fewest errors, the first of equals:"
   echo
   echo "| adapted | tau | errors |"
   echo "|---|---|---|"
   echo "$rows"
   echo
-  echo "The adaptation to all $(wc -l <adapt/text) sentences at that setting:"
+  echo "The adaptation to all $(wc -l <adapt/text) sentences at that setting, by MAP:"
   echo
   sed 's/^/    /' map.txt
   echo
+  echo "by MLLR:"
+  echo
+  sed 's/^/    /' mllr.txt
+  echo
   echo "The other $n_eval sentences, words outside the dictionary included (they are errors), before"
-  echo "and after (\`senone score eval/text eval.none eval.map\`):"
+  echo "and after (\`senone score eval/text eval.none eval.map\`, then the same with \`eval.mllr\`):"
   echo
   sed 's/^/    /' compare.txt
+  echo
+  sed 's/^/    /' compare-mllr.txt
 } >RESULTS.md.part
 mv RESULTS.md.part "$results"
 cat "$results"
