@@ -65,7 +65,13 @@ static sn_status write_json(const sni_trainer *t, const char *path,
   if (s == SN_OK) s = sn_writef(w, err, "],\n  \"occupancy\": [");
   for (int32_t i = 0; s == SN_OK && i < t->tied.n_pdfs; i++)
     s = sn_writef(w, err, "%s%.0f", i > 0 ? ", " : "", t->occ[i]);
-  if (s == SN_OK) s = sn_writef(w, err, "],\n  \"resumed_after\": [");
+  const sni_silence sil = sni_count_silence(c);
+  if (s == SN_OK)
+    s = sn_writef(w, err,
+                  "],\n  \"silence\": {\"places\": %lld, \"silent\": %lld, "
+                  "\"probability\": %.6f},\n  \"resumed_after\": [",
+                  (long long)sil.n_places, (long long)sil.n_silent,
+                  sil.probability);
   for (size_t i = 0; s == SN_OK && i < t->resumed.n; i++)
     s = sn_writef(w, err, "%s%d", i > 0 ? ", " : "", t->resumed.data[i]);
   if (s == SN_OK)
@@ -119,30 +125,33 @@ sn_status sni_stage_write(sni_trainer *t, const char *exp, sn_err *err) {
   filler[0] = 1;
   warn_unseen(t);
   warn_failed(t);
-  const sn_am_parts parts = {.name = t->stage,
-                             .phones = c->phones,
-                             .is_filler = filler,
-                             .n_phones = c->n_phones,
-                             .n_states = SNI_STATES,
-                             .n_hmms = d->n_hmms,
-                             .n_tmats = c->n_phones,
-                             .base_hmm = d->base_hmm,
-                             .hmm_tmat = d->hmm_tmat,
-                             .hmm_pdfs = d->hmm_pdfs,
-                             .tmats = d->tmats,
-                             .triphone = d->triphone,
-                             .mix = &t->mix,
-                             .first = t->first,
-                             .feat = c->feat,
-                             .transform = sn_mat_const(c->transform),
-                             .silence_prob = t->o->silence,
-                             .lm_scale = t->o->lm_scale,
-                             .word_penalty = t->o->word_penalty};
+  const sn_am_parts parts = {
+      .name = t->stage,
+      .phones = c->phones,
+      .is_filler = filler,
+      .n_phones = c->n_phones,
+      .n_states = SNI_STATES,
+      .n_hmms = d->n_hmms,
+      .n_tmats = c->n_phones,
+      .base_hmm = d->base_hmm,
+      .hmm_tmat = d->hmm_tmat,
+      .hmm_pdfs = d->hmm_pdfs,
+      .tmats = d->tmats,
+      .triphone = d->triphone,
+      .mix = &t->mix,
+      .first = t->first,
+      .feat = c->feat,
+      .transform = sn_mat_const(c->transform),
+      .silence_prob = t->o->estimate_silence ? sni_count_silence(c).probability
+                                             : t->o->silence,
+      .lm_scale = t->o->lm_scale,
+      .word_penalty = t->o->word_penalty};
   sn_status s = sni_stage_path(exp, t->stage, NULL, &dir, err);
   if (s == SN_OK) s = sni_stage_path(exp, t->stage, "train.json", &json, err);
   if (s == SN_OK) s = sn_dir_make(dir, err);
   if (s == SN_OK) s = write_json(t, json, err);
   if (s == SN_OK) s = write_tree(t, exp, err);
+  if (s == SN_OK) s = sni_pron_probs_write(t, exp, err);
   if (s == SN_OK) s = sn_am_write_parts(&parts, dir, err);
   if (s == SN_OK) sni_checkpoint_remove(t, exp);
   sn_free(filler);

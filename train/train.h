@@ -37,7 +37,8 @@ typedef struct sn_train_opts {
   double power;   /* Gaussians of a pdf grow as its frames to this power */
   double beam;    /* nat, of the alignment; widened fourfold once */
   double silence; /* probability of silence between words */
-  double min_occ; /* frames that keep a Gaussian */
+  bool estimate_silence; /* into model.ini, as aligned; else `silence` */
+  double min_occ;        /* frames that keep a Gaussian */
   double var_floor;
   double lm_scale, word_penalty; /* into model.ini */
   bool word_pos;                 /* whether trees may ask for word positions */

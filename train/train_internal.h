@@ -182,6 +182,19 @@ SN_NODISCARD sn_status sni_stage_done(const char *exp, const char *stage,
                                       sn_log *log, bool *done, sn_err *err);
 SN_NODISCARD sn_status sni_stage_write(sni_trainer *t, const char *exp,
                                        sn_err *err);
+/* Silence between words, as aligned, and its smoothed probability. */
+typedef struct sni_silence {
+  int64_t n_places, n_silent;
+  double probability;
+} sni_silence;
+sni_silence sni_count_silence(const sni_corpus *c);
+/* The lexicon with probabilities as aligned: pron_probs.c. *out is the
+ * caller's, grouped; empty on failure. */
+SN_NODISCARD sn_status sni_pron_probs(const sni_corpus *c, sn_lexicon *out,
+                                      sn_err *err);
+/* The same as EXP/STAGE/lexiconp.txt. */
+SN_NODISCARD sn_status sni_pron_probs_write(const sni_trainer *t,
+                                            const char *exp, sn_err *err);
 /* SN_EMISMATCH: the model of folder `dir` has other phones. */
 SN_NODISCARD sn_status sni_same_phones(const sni_corpus *c, const sn_am *am,
                                        const char *dir, sn_err *err);

@@ -46,6 +46,9 @@ const sn_opt sn_train_opt_table[] = {
      "of alignment; four times that where it fails"},
     {"silence", SN_OPT_DOUBLE, AT(silence), 0.5, 1e-6, 0.999999, NULL, NULL,
      "probability of silence between words"},
+    {"estimate-silence", SN_OPT_BOOL, AT(estimate_silence), 0, 0, 1, NULL, NULL,
+     "the model made has the probability of silence that was found, not "
+     "--silence"},
     {"min-occ", SN_OPT_DOUBLE, AT(min_occ), 10, 0, 1e6, NULL, "frames",
      "that keep a Gaussian"},
     {"var-floor", SN_OPT_DOUBLE, AT(var_floor), 0.001, 1e-9, 1e6, NULL, NULL,

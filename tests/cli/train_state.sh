@@ -32,6 +32,18 @@ done
 says "cannot write 'full/mono/checkpoint.bin' at byte .*File too large; raise the limit"
 absent full/mono/model.ini full/mono/am.bin full/mono/*tmp*
 
+# The lexicon with probabilities is one; silence as found, and all paths.
+printf '%s\n' of hearts spades >words
+run 0 "$senone" graph build -m whole/mono --lexicon=whole/mono/lexiconp.txt --words=words --lm-scale=1 -o g.sng
+grep -q '"silence": {"places": [0-9]*, "silent": [0-9]*, "probability": 0\.' whole/mono/train.json || fail 'silence'
+run 0 "$senone" train mono "${few[@]}" --estimate-silence=yes cards whole/mono/lexiconp.txt found
+cmp -s whole/mono/model.ini found/mono/model.ini && fail 'silence is not estimated'
+for j in 1 2; do
+  run 0 "$senone" train mono "${few[@]}" --statistics=baum-welch -j$j cards "$dict" all$j
+done
+cmp all1/mono/am.bin all2/mono/am.bin || fail 'Baum-Welch depends on the number of threads'
+cmp -s all1/mono/am.bin whole/mono/am.bin && fail 'Baum-Welch is Viterbi'
+
 # A pass in steps; another model's sums are refused by name.
 run 0 "$senone" train accumulate whole/mono cards "$dict" a.sums
 prints '^shards          1 of 1 \(5 utterances in all\)$'
