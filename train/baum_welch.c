@@ -37,7 +37,7 @@ typedef struct fb {
 /* exp(-40) is below the rounding of a double. */
 static double log_add(double a, double b) {
   const double hi = a > b ? a : b, lo = a > b ? b : a;
-  return hi - lo > 40 || lo == -INFINITY ? hi : hi + log1p(exp(lo - hi));
+  return hi - lo > 40 || lo == -HUGE_VAL ? hi : hi + log1p(exp(lo - hi));
 }
 
 static const float *tmat_of(const fb *x, size_t n) {
@@ -61,11 +61,11 @@ static double score(const fb *x, size_t t, size_t i) {
 
 static double enter(const fb *x, const double *before, size_t n) {
   const sni_unode *const nd = &x->g->nodes.data[n];
-  double sum = -INFINITY;
+  double sum = -HUGE_VAL;
   for (int32_t k = nd->first_pred; k < nd[1].first_pred; k++) {
     const sni_upred *const p = &x->g->preds.data[k];
     const double v = before[p->node * S + S - 1];
-    if (v > -INFINITY)
+    if (v > -HUGE_VAL)
       sum = log_add(sum,
                     v + step_of(x, (size_t)p->node, S - 1) + (double)p->logp);
   }
@@ -73,11 +73,11 @@ static double enter(const fb *x, const double *before, size_t n) {
 }
 
 static void prune(double *alpha, size_t n, double beam) {
-  double top = -INFINITY;
+  double top = -HUGE_VAL;
   for (size_t i = 0; i < n; i++)
     if (alpha[i] > top) top = alpha[i];
   for (size_t i = 0; i < n; i++)
-    if (alpha[i] < top - beam) alpha[i] = -INFINITY;
+    if (alpha[i] < top - beam) alpha[i] = -HUGE_VAL;
 }
 
 static void forward(fb *x, double beam) {
@@ -85,7 +85,7 @@ static void forward(fb *x, double beam) {
   for (size_t i = 0; i < M; i++)
     x->alpha[i] = i % S == 0
                       ? (double)x->g->nodes.data[i / S].start + score(x, 0, i)
-                      : -INFINITY;
+                      : -HUGE_VAL;
   for (size_t t = 1; t < T; t++) {
     const double *const before = x->alpha + (t - 1) * M;
     double *const now = x->alpha + t * M;
@@ -100,7 +100,7 @@ static void forward(fb *x, double beam) {
     }
     prune(now, M, beam);
   }
-  x->total = -INFINITY;
+  x->total = -HUGE_VAL;
   for (size_t n = 0; n < N; n++)
     if (x->g->nodes.data[n].is_final)
       x->total = log_add(x->total, x->alpha[(T - 1) * M + n * S + S - 1] +
@@ -129,7 +129,7 @@ static void share_frame(const fb *x, const sni_utt *u, sn_mat sums_of, size_t t,
  * and beta at t are v. */
 static void arc(fb *x, const double *alpha, size_t from, double a, double v,
                 double *count) {
-  if (!(alpha[from] > -INFINITY)) return;
+  if (!(alpha[from] > -HUGE_VAL)) return;
   x->after[from] = log_add(x->after[from], a + v);
   *count += exp(alpha[from] + a + v - x->total);
 }
@@ -137,12 +137,12 @@ static void arc(fb *x, const double *alpha, size_t from, double a, double v,
 static void go_back(fb *x, size_t t, sni_part *p) {
   const size_t M = x->g->nodes.n * S;
   const double *const before = x->alpha + (t - 1) * M;
-  for (size_t i = 0; i < M; i++) x->after[i] = -INFINITY;
+  for (size_t i = 0; i < M; i++) x->after[i] = -HUGE_VAL;
   for (size_t i = 0; i < M; i++) {
     const size_t n = i / S, s = i % S;
     const sni_unode *const nd = &x->g->nodes.data[n];
     const int32_t row = nd->seg.phone * S + (int32_t)s;
-    if (!(x->alpha[t * M + i] > -INFINITY) || !(x->beta[i] > -INFINITY))
+    if (!(x->alpha[t * M + i] > -HUGE_VAL) || !(x->beta[i] > -HUGE_VAL))
       continue;
     const double v = x->beta[i] + score(x, t, i);
     arc(x, before, i, loop_of(x, n, s), v, &p->loops[row]);
@@ -169,7 +169,7 @@ static void backward(fb *x, const sni_utt *u, sn_mat sums_of, sni_part *p) {
   for (size_t i = 0; i < N * S; i++)
     x->beta[i] = i % S == S - 1 && x->g->nodes.data[i / S].is_final
                      ? step_of(x, i / S, S - 1)
-                     : -INFINITY;
+                     : -HUGE_VAL;
   for (size_t t = x->scores.rows; t-- > 0;) {
     share_frame(x, u, sums_of, t, p);
     if (t > 0) go_back(x, t, p);
@@ -189,15 +189,15 @@ static sn_status run(fb *x, const sni_utt *u, sn_mat sums_of, sni_part *p,
   if (x->alpha == NULL || x->beta == NULL || x->after == NULL)
     return sn_fail_nomem(err, "forward-backward");
   forward(x, x->t->o->beam);
-  if (!(x->total > -INFINITY)) forward(x, 4 * x->t->o->beam);
-  if (x->total > -INFINITY) backward(x, u, sums_of, p);
+  if (!(x->total > -HUGE_VAL)) forward(x, 4 * x->t->o->beam);
+  if (x->total > -HUGE_VAL) backward(x, u, sums_of, p);
   return SN_OK;
 }
 
 sn_status sni_baum_welch(const sni_trainer *t, const sni_utt *u, sn_mat sums_of,
                          sni_part *p, double *logp, sn_err *err) {
   sni_ugraph g = {0};
-  fb x = {.t = t, .g = &g, .total = -INFINITY};
+  fb x = {.t = t, .g = &g, .total = -HUGE_VAL};
   sn_status s = SN_OK;
   if (u->feats.rows > 0) {
     s = sni_ugraph_build(t, u->words, u->n_words, &g, err);

@@ -52,7 +52,7 @@ static sn_status do_utt(const pass *x, size_t k, sni_part *p, sn_err *err) {
   if (all_paths) {
     SN_TRY(sni_baum_welch(t, u, x->plain != NULL ? x->plain[k] : u->feats, p,
                           &logp, err));
-    u->failed = !(logp > -INFINITY);
+    u->failed = !(logp > -HUGE_VAL);
   }
   p->n_failed += u->failed;
   if (u->failed) return SN_OK;
