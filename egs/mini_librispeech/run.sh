@@ -12,16 +12,18 @@
 #              MINI_URL     where train-clean-5.tar.gz and dev-clean-2.tar.gz are
 #              MINI_LM_URL  where the lexicon and the trigram are
 #              MINI_TRAIN   options of senone train, behind the recipe's
+#              MINI_WEIGHTS to choose from (default: 8 10 ... 20)
 #              RESULTS      page to write (default: RESULTS.md beside this)
 set -euo pipefail
 top=$(cd "$(dirname "$0")/../.." && pwd)
-case ${1:-} in -h | --help) sed -n '3,16s/^# //p' "$0"; exit 0 ;; esac
+case ${1:-} in -h | --help) sed -n '3,17s/^# //p' "$0"; exit 0 ;; esac
 work=$(realpath -m "${1:-$top/build/egs/mini_librispeech}")
 corpus=$(realpath -m "${SENONE_DATA:-$top/../shared/data}")/mini_librispeech
 url=${MINI_URL:-https://www.openslr.org/resources/31}
 lm_url=${MINI_LM_URL:-https://www.openslr.org/resources/11}
 results=$(realpath -m "${RESULTS:-$top/egs/mini_librispeech/RESULTS.md}")
 lm=3-gram.pruned.3e-7.arpa.gz
+read -ra weights <<<"${MINI_WEIGHTS:-8 10 12 14 16 18 20}"
 # Leaves and Gaussians for 5 hours; not tuned.
 read -ra options <<<"--mono-gauss=1000 --tri-leaves=2000 --tri-gauss=10000 --lda-leaves=2500
   --lda-gauss=15000 --sat-leaves=2500 --sat-gauss=15000 ${MINI_TRAIN:-}"
@@ -92,7 +94,7 @@ for s in mono tri lda sat; do
   "$senone" graph build --quiet --model=exp/$s --lexicon=lexicon.db --lm="$home/$lm" --on-missing=drop --lm-scale=12 -o graph.sng
   "$senone" transcribe --quiet --model=exp/$s --graph=graph.sng --lattice-beam=8 --lattice=$s.lat -o kaldi dev >/dev/null
   best=
-  for w in 8 10 12 14 16 18 20; do
+  for w in "${weights[@]}"; do
     n=$(errors tune/text $s.lat $w best.txt)
     [ -n "$best" ] && [ "${best%% *}" -le "$n" ] || best="$n $w"
   done
@@ -111,8 +113,8 @@ commit=$(git -C "$top" rev-parse --short HEAD 2>/dev/null || echo unknown)
   echo
   sed 's/^/    /' train.stats
   echo
-  echo "The LM's weight was chosen on half of the speakers of dev-clean-2 ($(wc -l <tune/text) utterances; weights 8"
-  echo "to 20, the first of equals); error rates are those of the other half ($(wc -l <eval/text) utterances)."
+  echo "The LM's weight was chosen on half of the speakers of dev-clean-2 ($(wc -l <tune/text) utterances; weights ${weights[*]},"
+  echo "the first of equals); error rates are those of the other half ($(wc -l <eval/text) utterances)."
   echo
   echo "| stage | training, CPU s | pdfs | Gaussians | weight | errors, first half | WER, second half |"
   echo "|---|---|---|---|---|---|---|"
