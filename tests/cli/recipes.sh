@@ -45,7 +45,7 @@ awk 'NR == FNR {w[$1] = 1; next} toupper($1) in w {
     for (i = 2; i <= NF; i++) p = p " " ($i ~ /^[AEIOU]/ ? $i 1 : $i)
     print toupper($1) "\t" substr(p, 2)
   }' words $sphinx/cmudict-en-us.dict >mirror/11/librispeech-lexicon.txt
-cut -d' ' -f2- all.text | tr a-z A-Z | "$senone" lm estimate --quiet --order=2 lm.arpa || fail 'lm estimate'
+cut -d' ' -f2- all.text | tr a-z A-Z | "$senone" lm estimate --quiet --order=2 -o lm.arpa || fail 'lm estimate'
 gzip -c lm.arpa >mirror/11/3-gram.pruned.3e-7.arpa.gz
 
 # ---- mini_librispeech ----
