@@ -153,6 +153,7 @@ const sn_command sn_cmd_lm_vocab = {
 
 typedef struct random_opts {
   double n, seed, max_words;
+  bool unk;
 } random_opts;
 
 static const sn_opt random_table[] = {
@@ -162,6 +163,8 @@ static const sn_opt random_table[] = {
      "equal seeds give equal text"},
     {"max-words", SN_OPT_DOUBLE, offsetof(random_opts, max_words), 1000, 1, 1e9,
      NULL, "words", "a sentence that gets so long is cut, and counted"},
+    {"unk", SN_OPT_BOOL, offsetof(random_opts, unk), 0, 0, 1, NULL, "",
+     "<unk> may come, where the model has it"},
     SN_OPT_END};
 
 static int run_random(sn_cli *cli) {
@@ -172,6 +175,7 @@ static int run_random(sn_cli *cli) {
   sn_status s = sn_ngram_load(cli->args[0], cli->log, &lm, &cli->err);
   if (s == SN_OK)
     s = sn_sampler_create(lm, (uint64_t)o->seed, &sampler, &cli->err);
+  if (s == SN_OK) sn_sampler_set_unk(sampler, o->unk);
   for (int64_t i = 0; i < (int64_t)o->n && s == SN_OK; i++) {
     sn_sampler_begin(sampler);
     for (int64_t k = 0;; k++) {

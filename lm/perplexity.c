@@ -152,15 +152,20 @@ static int by_count(const void *a, const void *b) {
   return by_id(a, b);
 }
 
-/* Where words are classes' members: the class of each word of the batch. */
-static void find_classes(sn_ppl *p) {
+/* Where words are classes' members: the class of each word of the batch;
+ * <unk> is no word. */
+static void find_others(sn_ppl *p) {
   const sn_classes *const c = p->opts.classes;
-  for (size_t i = 0; c != NULL && i < p->tokens.n; i++) {
+  const int32_t unk = sn_ngram_unk(p->lm);
+  for (size_t i = 0; i < p->tokens.n; i++) {
+    sn_ngram_token *const t = &p->tokens.data[i];
     const char *const word = sn_str_get(&p->words) + p->texts.data[i];
-    const int32_t member = sn_symtab_finds(c->words, word);
-    if (member < 0) continue;
-    p->tokens.data[i].word =
-        sn_ngram_find(p->lm, sn_symtab_get(c->names, c->class_of.data[member]));
+    const int32_t member = c != NULL ? sn_symtab_finds(c->words, word) : -1;
+    if (member >= 0)
+      t->word = sn_ngram_find(
+          p->lm, sn_symtab_get(c->names, c->class_of.data[member]));
+    else if (t->word == unk)
+      t->word = -1; /* <unk> in a text is a word that was not known */
   }
 }
 
@@ -226,7 +231,7 @@ static sn_status flush(sn_ppl *p, sn_ppl_fn *fn, void *user, sn_err *err) {
   if (n > 0) {
     sn_ngram_find_batch(p->lm, sn_str_get(&p->words), p->texts.data,
                         p->tokens.n, p->tokens.data);
-    find_classes(p);
+    find_others(p);
     sn_ngram_score_batch(p->lm, p->tokens.data, p->starts.data, n);
   }
   for (size_t i = 0; i < n && s == SN_OK; i++)

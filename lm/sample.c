@@ -16,11 +16,13 @@
 #include "lm/ngram_internal.h"
 
 #define MAX_REJECTED 30
+#define MAX_UNKNOWN 10000 /* in a row */
 
 struct sn_sampler {
   const sn_ngram *lm;
   sn_rng rng;
   sn_ngram_state at;
+  bool without_unk;
   double *sum; /* [words] running sum of p(w), <s> adding 0 */
 };
 
@@ -53,6 +55,10 @@ void sn_sampler_destroy(sn_sampler *s) {
   if (s == NULL) return;
   sn_free(s->sum);
   sn_free(s);
+}
+
+void sn_sampler_set_unk(sn_sampler *s, bool is_wanted) {
+  s->without_unk = !is_wanted;
 }
 
 void sn_sampler_begin(sn_sampler *s) { s->at = sn_ngram_begin(s->lm); }
@@ -116,7 +122,11 @@ static int32_t draw(sn_sampler *s, sn_ngram_state h) {
 }
 
 int32_t sn_sampler_next(sn_sampler *s) {
-  const int32_t w = draw(s, s->at);
+  int32_t w = draw(s, s->at);
+  /* Rejected: what is left are the others' shares of each other. A history
+   * after which there is hardly anything else ends the sentence. */
+  for (int tries = 0; s->without_unk && w == sn_ngram_unk(s->lm); tries++)
+    w = tries < MAX_UNKNOWN ? draw(s, s->at) : sn_ngram_eos(s->lm);
   (void)sn_ngram_score(s->lm, s->at, w, &s->at, NULL);
   return w == sn_ngram_eos(s->lm) ? -1 : w;
 }

@@ -65,6 +65,28 @@ grep -q 'x9' gw.arpa || fail 'a word of the class is not in the model'
 run 0 "$senone" lm ppl --classes=shares.txt g.arpa held.txt
 prints '^oov	0'
 
+# Interrupted (once it has set up its handler): no file, and it says so.
+python3 - >many.txt <<'PY'
+import random
+r = random.Random(1)
+for _ in range(60000):
+    print(' '.join('w%d' % (20000 * r.random() ** 3) for _ in range(9)))
+PY
+"$senone" lm classes --classes=3000 --iterations=1000 many.classes many.txt 2>err &
+pid=$!
+while kill -0 $pid 2>/dev/null; do
+  caught=$(sed -n 's/^SigCgt:[[:space:]]*//p' /proc/$pid/status 2>/dev/null)
+  [ $((0x${caught:-0} & 2)) = 0 ] || break
+  sleep 0.01
+done
+sleep 0.3
+kill -INT $pid
+got=0
+wait $pid || got=$?
+[ $got = 130 ] || fail "interrupted: exit status $got"
+says interrupted
+absent many.classes*
+
 # Refused: files that are none, words twice, words of both kinds.
 printf 'x0\tX\nx0\tY\n' >bad.txt
 run 1 "$senone" lm estimate --classes=bad.txt fit.txt -o x.arpa

@@ -85,6 +85,15 @@ run 0 "$senone" lm random --n=20 --seed=6 a.arpa
 [ "$(wc -l <out)" = 20 ] || fail 'not 20 sentences'
 ! grep -qE '</?s>' out || fail 'sentence marks in the text'
 
+run 0 "$senone" lm random --n=2000 a.arpa
+! grep -q '<unk>' out || fail '<unk> without --unk'
+run 0 "$senone" lm random --n=2000 --unk=yes a.arpa
+prints '<unk>'
+# In a text it is a word that was not known.
+cp out unk.txt
+run 0 "$senone" lm ppl a.arpa unk.txt
+prints "^oov	$(tr ' ' '\n' <unk.txt | grep -c '<unk>')	"
+
 # N-best lists.
 printf 'u1\t-10\tgo stop\nu1\t-10\tgo on now\n' >nb
 run 0 "$senone" lm rescore a.arpa nb
