@@ -140,7 +140,7 @@ const sn_command sn_cmd_graph_build = {
         "--grammar=/usr/share/pocketsphinx/test/data/cards/cards.gram "
         "-o cards.sng\n"
         "printf 'go forward $NUMBER meters\\n' | "
-        "senone lm estimate --method=wb go.arpa\n"
+        "senone lm estimate --method=wb -o go.arpa\n"
         "printf 'ten\\ntwenty five\\n' >numbers.txt\n"
         "senone graph build --model=en-us --lm=go.arpa "
         "--class=NUMBER=numbers.txt -o go.sng",

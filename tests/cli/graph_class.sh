@@ -6,7 +6,7 @@ need_model
 [ -e "$testdata/goforward.raw" ] || skip "no $testdata"
 
 printf 'go forward $NUMBER meters\ngo back $NUMBER meters\nturn $SIDE\nturn $SIDE $NUMBER times\n' >text.txt
-run 0 "$senone" lm estimate --method=wb text.arpa text.txt
+run 0 "$senone" lm estimate --method=wb text.txt -o text.arpa
 printf '# how far\ntwo\t1\nten\t2\ntwenty five\t1\n' >numbers.txt
 printf '#JSGF V1.0; grammar side; public <side> = left | right | [all] the way around;\n' >side.gram
 build() { run "$1" "$senone" graph build --model="$model" --lm=text.arpa "${@:2}"; }
