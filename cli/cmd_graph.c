@@ -142,8 +142,8 @@ const sn_command sn_cmd_graph_build = {
         "printf 'go forward $NUMBER meters\\n' | "
         "senone lm estimate --method=wb -o go.arpa\n"
         "printf 'ten\\ntwenty five\\n' >numbers.txt\n"
-        "senone graph build --model=en-us --lm=go.arpa "
-        "--class=NUMBER=numbers.txt -o go.sng",
+        "senone graph build --model=en-us --lexicon=lexicon.db "
+        "--lm=go.arpa --class=NUMBER=numbers.txt -o go.sng",
     .tables = {{build_table, sizeof(build_opts)},
                {sn_graph_opt_table, sizeof(sn_graph_opts)}},
     .shorts = "m=model o=output",
