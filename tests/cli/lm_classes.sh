@@ -72,7 +72,7 @@ r = random.Random(1)
 for _ in range(60000):
     print(' '.join('w%d' % (20000 * r.random() ** 3) for _ in range(9)))
 PY
-"$senone" lm classes --classes=3000 --iterations=1000 many.classes many.txt 2>err &
+"$senone" lm classes --classes=3000 --iterations=1000 many.txt -o many.classes 2>err &
 pid=$!
 while kill -0 $pid 2>/dev/null; do
   caught=$(sed -n 's/^SigCgt:[[:space:]]*//p' /proc/$pid/status 2>/dev/null)
