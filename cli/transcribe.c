@@ -26,7 +26,8 @@ typedef struct done {
   size_t n_words;
   senone_lattice *lattice; /* NULL: not asked for */
   bool no_path, no_speech;
-  bool is_cut_off; /* no word, and no way to the graph's end */
+  bool is_cut_off;   /* no word, and no way to the graph's end */
+  bool was_searched; /* frames of it came to the search */
 } done;
 
 static void done_clear(done *d) {
@@ -210,6 +211,7 @@ static sn_status end_utterance(const job *j, senone_recognizer *r,
   d->no_speech = (senone_result_flags(result) & SENONE_RESULT_NO_SPEECH) != 0;
   d->is_cut_off = senone_result_n_words(result) == 0 &&
                   (senone_result_flags(result) & SENONE_RESULT_INCOMPLETE) != 0;
+  d->was_searched = senone_result_n_phones(result) > 0;
   d->n_words = senone_result_n_words(result);
   d->audio_s = senone_result_end_s(result) - senone_result_begin_s(result);
   sn_status s =
@@ -285,6 +287,12 @@ static void warn_of(job *j, const sni_item *item, const done *d) {
   const double wanted = senone_model_rate_hz(j->model);
   if (d->audio_s <= 0.0)
     sn_warn(log, "%s: no samples, so the result is empty", item->path);
+  else if (d->no_speech && d->is_cut_off && d->was_searched)
+    sn_warn(log,
+            "%s: no path reached the end of what may be said, so the result "
+            "is empty: all of its %.1f s are silence or noise, or what was "
+            "said was lost; then try a wider --beam or a larger --max-active",
+            item->path, d->audio_s);
   else if (d->no_speech)
     sn_warn(log,
             "%s: all of its %.1f s are silence or noise, so the result is "

@@ -78,7 +78,7 @@ PY
 for graph in --beam=12 --grammar=$testdata/cards/cards.gram; do
   run 0 "$senone" transcribe -m en-us --report --cache=none -o json "$graph" quiet.wav $testdata/cards/001.wav noise.wav
   says 'quiet.wav: all of its 2.0 s are silence or noise'
-  says 'noise.wav: all of its 2.0 s are silence or noise'
+  says 'noise.wav: .*all of its 2.0 s are silence or noise'
   says '; 2 without speech$'
   [ "$(grep -c 'warning' err)" = 2 ] || fail "more than two warnings: $(cat err)"
   sed -n 1p out | grep -q '"text":"",.*"no_speech":true,"words":\[\],"phones":\[\]' || fail "quiet: $(cat out)"
