@@ -31,6 +31,7 @@ typedef struct work {
   sn_mllr_report *report;
   size_t stream, D, n;   /* its Gaussians */
   size_t *order, *spare; /* [n] numbers of Gaussians, by class */
+  size_t *place;         /* [all] first value of each */
   SN_ARR(class) classes;
   double *G, *k, *L; /* [D][tri(D+1)], [D][D+1], [tri(D+1)] */
   double *w, *root;  /* [D][D+1] of a class, of the stream */
@@ -41,17 +42,11 @@ typedef struct work {
 
 static size_t tri(size_t n) { return n * (n + 1) / 2; }
 
-static size_t at_of(const work *x, size_t gauss) {
-  size_t stream = 0, at = 0;
-  sni_am_gauss_place(x->v, gauss, &stream, &at);
-  return at;
-}
-
 /* ---- Classes ---- */
 
 /* Value d of a mean in deviations. */
 static double scaled(const work *x, size_t gauss, size_t d) {
-  const size_t at = at_of(x, gauss) + d;
+  const size_t at = x->place[gauss] + d;
   return (double)x->v->means[at] / sqrt((double)x->v->vars[at]);
 }
 
@@ -163,7 +158,7 @@ static void accumulate(work *x, const class *c) {
   memset(x->k, 0, D * n * sizeof *x->k);
   xi[D] = 1;
   for (size_t i = c->first; i < c->first + c->n; i++) {
-    const size_t g = x->order[i], at = at_of(x, g);
+    const size_t g = x->order[i], at = x->place[g];
     const double count = x->s->count[g];
     if (!(count > 0)) continue;
     for (size_t d = 0; d < D; d++) xi[d] = (double)x->v->means[at + d];
@@ -223,7 +218,7 @@ static double gain_of(const work *x, const double *w) {
 static void move(work *x, const class *c, const double *w) {
   const size_t D = x->D, n = D + 1;
   for (size_t i = c->first; i < c->first + c->n; i++) {
-    const size_t at = at_of(x, x->order[i]);
+    const size_t at = x->place[x->order[i]];
     double shift = 0;
     for (size_t d = 0; d < D; d++) {
       double sum = w[d * n + D];
@@ -256,17 +251,19 @@ static sn_status prepare(work *x, sn_err *err) {
   const size_t D = x->D, N = x->s->n_gauss;
   x->order = sn_calloc(N, sizeof *x->order);
   x->spare = sn_calloc(N, sizeof *x->spare);
+  x->place = sn_calloc(N, sizeof *x->place);
   x->G = sn_calloc(D * tri(D + 1), sizeof *x->G);
   x->k = sn_calloc(D * (D + 1), sizeof *x->k);
   x->L = sn_calloc(tri(D + 1), sizeof *x->L);
   x->w = sn_calloc(D * (D + 1), sizeof *x->w);
   x->root = sn_calloc(D * (D + 1), sizeof *x->root);
-  if (x->order == NULL || x->spare == NULL || x->G == NULL || x->k == NULL ||
-      x->L == NULL || x->w == NULL || x->root == NULL)
+  if (x->order == NULL || x->spare == NULL || x->place == NULL ||
+      x->G == NULL || x->k == NULL || x->L == NULL || x->w == NULL ||
+      x->root == NULL)
     return sn_fail_nomem(err, "MLLR");
   for (size_t i = 0; i < N; i++) {
-    size_t stream = 0, at = 0;
-    sni_am_gauss_place(x->v, i, &stream, &at);
+    size_t stream = 0;
+    sni_am_gauss_place(x->v, i, &stream, &x->place[i]);
     if (stream == x->stream) x->order[x->n++] = i;
   }
   return SN_OK;
@@ -291,6 +288,7 @@ static sn_status adapt_stream(work *x, sn_err *err) {
   x->classes.n = 0;
   sn_free(x->order);
   sn_free(x->spare);
+  sn_free(x->place);
   sn_free(x->G);
   sn_free(x->k);
   sn_free(x->L);
