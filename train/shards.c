@@ -150,6 +150,14 @@ static sn_status find_part(const sni_corpus *c, const char *data, part *p,
   return SN_OK;
 }
 
+/* Recordings at the rate that the model's features want. */
+static double rate_of(const sn_am *am) {
+  double hz = 0;
+  (void)sn_parse_double(
+      sn_span_of(sn_feat_config_get(sn_am_feat(am), "sample-frequency")), &hz);
+  return hz;
+}
+
 static sn_status run(sni_trainer *t, part *p, const char *const in[4],
                      sn_sums_info *info, sn_err *err) {
   uint32_t crc = 0;
@@ -162,7 +170,7 @@ static sn_status run(sni_trainer *t, part *p, const char *const in[4],
     s = sni_corpus_only(t->corpus, p->first * SNI_SHARD, p->end * SNI_SHARD,
                         err);
   if (s == SN_OK)
-    s = sni_corpus_feats(t->corpus, t->o->sample_rate, t->pool, t->log, err);
+    s = sni_corpus_feats(t->corpus, rate_of(am), t->pool, t->log, err);
   if (s == SN_OK) s = sni_same_phones(t->corpus, am, in[0], err);
   if (s == SN_OK) s = sni_corpus_like(t->corpus, sn_am_feat(am), t->pool, err);
   sn_am_destroy(am);
@@ -214,8 +222,7 @@ sn_status sn_train_sum(const char *out, const char *const *paths, size_t n,
 
 static sn_status write_updated(const sni_trainer *t, const sn_am *am,
                                const char *dir, sn_err *err) {
-  const sni_tied *const d = &t->tied;
-  const int32_t P = d->n_phones;
+  const int32_t P = t->tied.n_phones;
   const sn_am_scales scales = sn_am_default_scales(am);
   sn_mat m = {0};
   const char **const names = sn_calloc((size_t)P, sizeof *names);
@@ -225,25 +232,16 @@ static sn_status write_updated(const sni_trainer *t, const sn_am *am,
   for (int32_t p = 0; s == SN_OK && p < P; p++) names[p] = sn_am_phone(am, p);
   if (s == SN_OK) filler[0] = 1;
   if (s == SN_OK) s = sni_feat_matrix(sn_am_feat(am), &m, err);
-  const sn_am_parts parts = {
-      .name = sn_path_base(dir),
-      .phones = names,
-      .is_filler = filler,
-      .n_phones = P,
-      .n_states = SNI_STATES,
-      .n_hmms = d->n_hmms,
-      .n_tmats = P,
-      .base_hmm = d->base_hmm,
-      .hmm_tmat = d->hmm_tmat,
-      .hmm_pdfs = d->hmm_pdfs,
-      .tmats = d->tmats,
-      .triphone = d->triphone,
-      .mix = &t->mix,
-      .feat = sn_am_feat(am),
-      .transform = sn_mat_const(m),
-      .silence_prob = exp((double)sn_am_filler_at(am, 0).logp),
-      .lm_scale = scales.lm_scale,
-      .word_penalty = scales.word_penalty};
+  sn_am_parts parts = sni_tied_parts(&t->tied);
+  parts.name = sn_path_base(dir);
+  parts.phones = names;
+  parts.is_filler = filler;
+  parts.mix = &t->mix;
+  parts.feat = sn_am_feat(am);
+  parts.transform = sn_mat_const(m);
+  parts.silence_prob = exp((double)sn_am_filler_at(am, 0).logp);
+  parts.lm_scale = scales.lm_scale;
+  parts.word_penalty = scales.word_penalty;
   if (s == SN_OK) s = sn_dir_make(dir, err);
   if (s == SN_OK) s = sn_am_write_parts(&parts, dir, err);
   sn_free(names);

@@ -118,34 +118,24 @@ static void warn_failed(const sni_trainer *t) {
 
 sn_status sni_stage_write(sni_trainer *t, const char *exp, sn_err *err) {
   char *dir = NULL, *json = NULL;
-  const sni_tied *const d = &t->tied;
   const sni_corpus *const c = t->corpus;
   uint8_t *const filler = sn_calloc((size_t)c->n_phones, 1);
   if (filler == NULL) return sn_fail_nomem(err, "model");
   filler[0] = 1;
   warn_unseen(t);
   warn_failed(t);
-  const sn_am_parts parts = {
-      .name = t->stage,
-      .phones = c->phones,
-      .is_filler = filler,
-      .n_phones = c->n_phones,
-      .n_states = SNI_STATES,
-      .n_hmms = d->n_hmms,
-      .n_tmats = c->n_phones,
-      .base_hmm = d->base_hmm,
-      .hmm_tmat = d->hmm_tmat,
-      .hmm_pdfs = d->hmm_pdfs,
-      .tmats = d->tmats,
-      .triphone = d->triphone,
-      .mix = &t->mix,
-      .first = t->first,
-      .feat = c->feat,
-      .transform = sn_mat_const(c->transform),
-      .silence_prob = t->o->estimate_silence ? sni_count_silence(c).probability
-                                             : t->o->silence,
-      .lm_scale = t->o->lm_scale,
-      .word_penalty = t->o->word_penalty};
+  sn_am_parts parts = sni_tied_parts(&t->tied);
+  parts.name = t->stage;
+  parts.phones = c->phones;
+  parts.is_filler = filler;
+  parts.mix = &t->mix;
+  parts.first = t->first;
+  parts.feat = c->feat;
+  parts.transform = sn_mat_const(c->transform);
+  parts.silence_prob =
+      t->o->estimate_silence ? sni_count_silence(c).probability : t->o->silence;
+  parts.lm_scale = t->o->lm_scale;
+  parts.word_penalty = t->o->word_penalty;
   sn_status s = sni_stage_path(exp, t->stage, NULL, &dir, err);
   if (s == SN_OK) s = sni_stage_path(exp, t->stage, "train.json", &json, err);
   if (s == SN_OK) s = sn_dir_make(dir, err);

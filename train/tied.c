@@ -142,6 +142,18 @@ sn_status sni_tied_tree(const sn_tree *tree, const sni_tied *from, sni_tied *t,
   return SN_OK;
 }
 
+sn_am_parts sni_tied_parts(const sni_tied *t) {
+  return (sn_am_parts){.n_phones = t->n_phones,
+                       .n_states = SNI_STATES,
+                       .n_hmms = t->n_hmms,
+                       .n_tmats = t->n_phones,
+                       .base_hmm = t->base_hmm,
+                       .hmm_tmat = t->hmm_tmat,
+                       .hmm_pdfs = t->hmm_pdfs,
+                       .tmats = t->tmats,
+                       .triphone = t->triphone};
+}
+
 sn_status sni_tied_load(const sn_am *am, sni_tied *t, sn_err *err) {
   const int32_t P = sn_am_n_phones(am), H = sn_am_n_hmms(am);
   const bool tri = sn_am_get_info(am).n_triphones > 0;

@@ -109,6 +109,9 @@ SN_NODISCARD sn_status sni_tied_mono(int32_t n_phones, sni_tied *t,
 SN_NODISCARD sn_status sni_tied_tree(const sn_tree *tree, const sni_tied *from,
                                      sni_tied *t, sn_err *err);
 SN_NODISCARD sn_status sni_tied_load(const sn_am *am, sni_tied *t, sn_err *err);
+/* What a model directory says of phones, HMMs and transitions; borrowed. The
+ * rest of the parts is zero. */
+sn_am_parts sni_tied_parts(const sni_tied *t);
 int32_t sni_tied_hmm(const sni_tied *t, const sni_seg *seg);
 
 /* A speaker's transform of features, [dim x (dim + 1)]. */

@@ -65,6 +65,10 @@ absent d.sums
 run 1 "$senone" train accumulate --shard=2/2 whole/mono cards "$dict" x.sums
 says 'can not be cut into 2 parts'
 run 1 "$senone" train accumulate --shard=3/2 whole/mono cards "$dict" x.sums
+# At the rate of the model's features.
+run 0 "$senone" train mono --mono-passes=2 --sample-rate=8000 cards "$dict" low
+run 0 "$senone" train accumulate low/mono cards "$dict" low.sums
+prints '^frames          [1-9]'
 if [ -e /dev/full ]; then
   run 1 "$senone" train accumulate whole/mono cards "$dict" /dev/full
 fi
