@@ -92,7 +92,7 @@ errors "$model" eval eval.none >/dev/null
 errors ./adapted eval eval.map >/dev/null
 errors ./adapted-mllr eval eval.mllr >/dev/null
 "$senone" score eval/text eval.none eval.map >compare.txt
-"$senone" score eval/text eval.none eval.mllr | sed '1,/^eval.none/d' | sed '1,/bootstrap interval/d' >compare-mllr.txt
+"$senone" score eval/text eval.none eval.mllr >compare-mllr.txt
 commit=$(git -C "$top" rev-parse --short HEAD 2>/dev/null || echo unknown)
 {
   echo "# en-us adapted to one reader"
