@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Lattices out of the links behind the search.
  *
- * Memory. Links take some 1,000 bytes a frame, and determinising needs several
+ * Memory. Links take 28 bytes each, and determinising them needs several
  * times that; words take little. So a long lattice becomes words as it goes:
  *   1. when it is lattice_stretch frames long, a node is looked for that all of
  *      its paths run through (a cut). What lies before it is complete, whatever

@@ -50,7 +50,7 @@ const sn_opt sn_lat_det_opt_table[] = {
      2000000, 1, 1e9, NULL, "", "arcs of a lattice at most"},
     {"lattice-max-work", SN_OPT_DOUBLE, offsetof(sn_lat_det_opts, max_elems),
      3e6, 1000, 1e12, NULL, "",
-     "steps of determinisation at most; a million takes about 150 MB"},
+     "steps of determinisation at most; then the beam is narrowed"},
     SN_OPT_END};
 
 /* ---- Strings ---- */
