@@ -24,9 +24,9 @@ static const sn_opt text_table[] = {
     SN_OPT_END};
 
 static int run_classes(sn_cli *cli) {
-  const sn_cli_count_out *const to = cli->opts[3];
+  const sn_cli_out *const to = cli->opts[3];
   const text_opts *const o = cli->opts[1];
-  const int wrong = sn_cli_count_check(cli, to->output);
+  const int wrong = sn_cli_out_check(cli, to->output, "[TEXT ...]");
   if (wrong != 0) return wrong;
   const sn_count_opts count = {2, o->memory_mb, o->temp, o->vocab, NULL};
   sn_counts *c = NULL;
@@ -62,7 +62,7 @@ const sn_command sn_cmd_lm_classes = {
     .tables = {{sn_cluster_opt_table, sizeof(sn_cluster_opts)},
                {text_table, sizeof(text_opts)},
                {sn_text_opt_table, sizeof(sn_text_opts)},
-               {sn_cli_count_out_table, sizeof(sn_cli_count_out)}},
+               {sn_cli_out_table, sizeof(sn_cli_out)}},
     .shorts = "o=output",
     .max_args = SIZE_MAX,
     .run = run_classes};

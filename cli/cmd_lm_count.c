@@ -3,33 +3,8 @@
 #include "cli/cmd_lm_count.h"
 
 #include <string.h>
-#include <sys/stat.h>
 
 #include "base/io.h"
-
-const sn_opt sn_cli_count_out_table[] = {
-    {"output", SN_OPT_STRING, offsetof(sn_cli_count_out, output), 0, 0, 0, "",
-     "", "file to write"},
-    SN_OPT_END};
-
-static bool is_same_file(const char *a, const char *b) {
-  struct stat x, y;
-  return stat(a, &x) == 0 && stat(b, &y) == 0 && x.st_dev == y.st_dev &&
-         x.st_ino == y.st_ino && S_ISREG(x.st_mode);
-}
-
-int sn_cli_count_check(sn_cli *cli, const char *output) {
-  if (output[0] == '\0')
-    return sn_cli_usage(cli, "where to? senone %s [TEXT ...] -o OUT",
-                        cli->cmd->name);
-  for (size_t i = 0; i < cli->n_args; i++)
-    if (is_same_file(cli->args[i], output))
-      return sn_cli_usage(cli,
-                          "'%s' is among the inputs and would be "
-                          "overwritten; give OUT another name",
-                          output);
-  return 0;
-}
 
 static sn_status add_input(sn_cli *cli, sn_counts *c, sn_text_source *t,
                            const char *path) {
@@ -86,8 +61,8 @@ sn_status sn_cli_count_inputs(sn_cli *cli, const char *output,
 }
 
 static int run_count(sn_cli *cli) {
-  const sn_cli_count_out *const o = cli->opts[0];
-  const int wrong = sn_cli_count_check(cli, o->output);
+  const sn_cli_out *const o = cli->opts[0];
+  const int wrong = sn_cli_out_check(cli, o->output, "[TEXT ...]");
   if (wrong != 0) return wrong;
   if (strcmp(o->output, "-") == 0)
     return sn_cli_usage(cli, "a count file can not go to standard output");
@@ -116,7 +91,7 @@ const sn_command sn_cmd_lm_count = {
         "sed 's/ *([^()]*)$//' /usr/share/pocketsphinx/test/data/librivox/"
         "transcription | senone lm count --order=3 -o a.counts\n"
         "senone lm count --order=3 a.counts a.counts -o both.counts",
-    .tables = {{sn_cli_count_out_table, sizeof(sn_cli_count_out)},
+    .tables = {{sn_cli_out_table, sizeof(sn_cli_out)},
                {sn_count_opt_table, sizeof(sn_count_opts)},
                {sn_text_opt_table, sizeof(sn_text_opts)}},
     .shorts = "o=output",

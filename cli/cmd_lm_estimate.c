@@ -74,10 +74,10 @@ static sn_status save_classes(sn_cli *cli, sn_classes *c, const char *path) {
 }
 
 static int run_estimate(sn_cli *cli) {
-  const sn_cli_count_out *const to = cli->opts[0];
+  const sn_cli_out *const to = cli->opts[0];
   const class_opts *const o = cli->opts[5];
   sn_count_opts *const count = cli->opts[3];
-  const int wrong = sn_cli_count_check(cli, to->output);
+  const int wrong = sn_cli_out_check(cli, to->output, "[TEXT ...]");
   if (wrong != 0) return wrong;
   if (o->classes[0] == '\0' && o->classes_out[0] != '\0')
     return sn_cli_usage(cli, "--classes-out without --classes");
@@ -119,7 +119,7 @@ const sn_command sn_cmd_lm_estimate = {
     .example =
         "sed 's/ *([^()]*)$//' /usr/share/pocketsphinx/test/data/librivox/"
         "transcription | senone lm estimate --order=3 -o librivox.arpa",
-    .tables = {{sn_cli_count_out_table, sizeof(sn_cli_count_out)},
+    .tables = {{sn_cli_out_table, sizeof(sn_cli_out)},
                {format_table, sizeof(sn_cli_lm_format)},
                {sn_estimate_opt_table, sizeof(sn_estimate_opts)},
                {sn_count_opt_table, sizeof(sn_count_opts)},

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* senone train accumulate, sum, update: a pass in steps. */
-#include "cli/cli.h"
+#include "cli/out_file.h"
 #include "train/shards.h"
 
 static int report(sn_cli *cli, sn_status s, const sn_sums_info *i) {
@@ -25,10 +25,12 @@ static int run_accumulate(sn_cli *cli) {
 }
 
 static int run_sum(sn_cli *cli) {
+  const sn_cli_out *const to = cli->opts[0];
   sn_sums_info info;
-  const sn_status s =
-      sn_train_sum(cli->args[0], (const char *const *)cli->args + 1,
-                   cli->n_args - 1, &info, &cli->err);
+  const int wrong = sn_cli_out_check(cli, to->output, "STATISTICS ...");
+  if (wrong != 0) return wrong;
+  const sn_status s = sn_train_sum(to->output, (const char *const *)cli->args,
+                                   cli->n_args, &info, &cli->err);
   return report(cli, s, &info);
 }
 
@@ -69,14 +71,16 @@ const sn_command sn_cmd_train_accumulate = {
 
 const sn_command sn_cmd_train_sum = {
     .name = "train sum",
-    .synopsis = "OUT STATISTICS ...",
+    .synopsis = "STATISTICS ... -o OUT",
     .summary = "add statistics of parts of a corpus",
     .description =
         "Adds files of 'senone train accumulate'. Files of different models or "
         "corpora, and parts that are there twice, are refused by name. A sum "
         "may be of a part again.",
-    .example = MONO PART "\nsenone train sum all.sums cards.sums",
-    .min_args = 2,
+    .example = MONO PART "\nsenone train sum cards.sums -o all.sums",
+    .tables = {{sn_cli_out_table, sizeof(sn_cli_out)}},
+    .shorts = "o=output",
+    .min_args = 1,
     .max_args = SIZE_MAX,
     .run = run_sum};
 

@@ -47,21 +47,25 @@ cmp -s all1/mono/am.bin whole/mono/am.bin && fail 'Baum-Welch is Viterbi'
 # A pass in steps; another model's sums are refused by name.
 run 0 "$senone" train accumulate whole/mono cards "$dict" a.sums
 prints '^shards          1 of 1 \(5 utterances in all\)$'
-run 0 "$senone" train sum b.sums a.sums
+run 0 "$senone" train sum a.sums -o b.sums
 cmp a.sums b.sums || fail 'a sum of one file is another file'
 run 0 "$senone" train update --gaussians=250 whole/mono a.sums next
 run 1 "$senone" train update next a.sums third
 says "'a.sums' are statistics of another model"
 absent third
 run 0 "$senone" train accumulate next cards "$dict" c.sums
-run 1 "$senone" train sum d.sums a.sums c.sums
+run 1 "$senone" train sum a.sums c.sums -o d.sums
 says "'a.sums' and 'c.sums' are statistics of different models"
-run 1 "$senone" train sum d.sums a.sums b.sums
+run 1 "$senone" train sum a.sums b.sums -o d.sums
 says 'utterances 1 to 32 are there already'
 head -c 900 a.sums >cut.sums
-run 1 "$senone" train sum d.sums cut.sums
+run 1 "$senone" train sum cut.sums -o d.sums
 says 'cut.sums'
 absent d.sums
+run 2 "$senone" train sum d.sums a.sums
+says 'where to\?'
+run 2 "$senone" train sum a.sums b.sums -o a.sums
+says "'a.sums' is among the inputs"
 run 1 "$senone" train accumulate --shard=2/2 whole/mono cards "$dict" x.sums
 says 'can not be cut into 2 parts'
 run 1 "$senone" train accumulate --shard=3/2 whole/mono cards "$dict" x.sums
