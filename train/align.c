@@ -115,9 +115,9 @@ static bool run(search *x, double beam, double *logp, size_t *end) {
   for (size_t t = 1; t < T; t++) step(x, t, beam);
   float best = -INFINITY;
   for (size_t n = 0; n < N; n++) {
-    if (!x->g->nodes.data[n].is_final) continue;
-    const float v =
-        x->now[n * S + S - 1] + tmat_of(x, n)[(S - 1) * (S + 1) + S];
+    const float v = x->now[n * S + S - 1] +
+                    tmat_of(x, n)[(S - 1) * (S + 1) + S] +
+                    x->g->nodes.data[n].end;
     if (v > best) {
       best = v;
       *end = n;

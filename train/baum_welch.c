@@ -53,6 +53,11 @@ static double step_of(const fb *x, size_t n, size_t s) {
   return (double)tmat_of(x, n)[s * (S + 1) + s + 1];
 }
 
+/* Out of node n at the end of the utterance. */
+static double leave(const fb *x, size_t n) {
+  return step_of(x, n, S - 1) + (double)x->g->nodes.data[n].end;
+}
+
 static double score(const fb *x, size_t t, size_t i) {
   return (double)sn_mat_row(x->scores, t)[x->local[i]];
 }
@@ -102,9 +107,9 @@ static void forward(fb *x, double beam) {
   }
   x->total = -HUGE_VAL;
   for (size_t n = 0; n < N; n++)
-    if (x->g->nodes.data[n].is_final)
-      x->total = log_add(x->total, x->alpha[(T - 1) * M + n * S + S - 1] +
-                                       step_of(x, n, S - 1));
+    if (x->g->nodes.data[n].end > -INFINITY)
+      x->total = log_add(x->total,
+                         x->alpha[(T - 1) * M + n * S + S - 1] + leave(x, n));
 }
 
 /* ---- 2 ---- */
@@ -167,9 +172,7 @@ static void backward(fb *x, const sni_utt *u, sn_mat sums_of, sni_part *p) {
   const size_t N = x->g->nodes.n;
   const double logp = p->mix.logp, frames = p->mix.n_frames;
   for (size_t i = 0; i < N * S; i++)
-    x->beta[i] = i % S == S - 1 && x->g->nodes.data[i / S].is_final
-                     ? step_of(x, i / S, S - 1)
-                     : -HUGE_VAL;
+    x->beta[i] = i % S == S - 1 ? leave(x, i / S) : -HUGE_VAL;
   for (size_t t = x->scores.rows; t-- > 0;) {
     share_frame(x, u, sums_of, t, p);
     if (t > 0) go_back(x, t, p);

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The graph of an utterance: a row of phones that goes forward only: optional
- * silence, the pronunciations of word 1, optional silence, ... Where HMMs
- * depend on contexts, the first phone of a pronunciation stands once for each
- * phone that may be before it, the last once for each that may follow, and
- * arcs join what agrees. */
+ * silence, the pronunciations of word 1, optional silence, ... At each of these
+ * places, also before the first word and behind the last one, there is silence
+ * with probability p or none with 1 - p. Where HMMs depend on contexts, the
+ * first phone of a pronunciation stands once for each phone that may be before
+ * it, the last once for each that may follow, and arcs join what agrees. */
 #include "train/utt_graph_internal.h"
 
 #include <math.h>
@@ -15,6 +16,7 @@ typedef struct builder {
   size_t n_words;
   sn_arr_i32 left, right, last, next_last; /* contexts; nodes */
   int32_t silence;                         /* node before the word */
+  float with, without; /* log probability of silence at a place; of none */
 } builder;
 
 static const sn_lexicon *lex_of(const builder *b) { return &b->t->corpus->lex; }
@@ -53,16 +55,15 @@ static bool fits(int32_t wanted, int32_t phone) {
 
 /* Arcs into a node whose left context is outside the word. */
 static sn_status enter_word(builder *b, sni_unode *n, float pron, sn_err *err) {
-  const float without = (float)log1p(-b->t->o->silence);
   if (fits(n->seg.left, 0)) {
     SN_TRY(add_pred(b, b->silence, pron, err));
-    if (n->seg.word == 0) n->start = without + pron;
+    if (n->seg.word == 0) n->start = b->without + pron;
   }
   for (size_t i = 0; i < b->last.n; i++) {
     const sni_unode *const before = &b->g->nodes.data[b->last.data[i]];
     if (fits(before->seg.right, n->seg.phone) &&
         fits(n->seg.left, before->seg.phone))
-      SN_TRY(add_pred(b, b->last.data[i], without + pron, err));
+      SN_TRY(add_pred(b, b->last.data[i], b->without + pron, err));
   }
   return SN_OK;
 }
@@ -98,14 +99,16 @@ static sn_status add_phone(builder *b, size_t word, int32_t pron, int32_t k,
                      .first_pred = (int32_t)b->g->preds.n,
                      .is_first = first,
                      .is_last = last,
-                     .start = -INFINITY};
+                     .start = -INFINITY,
+                     .end = -INFINITY};
       if (first) {
         SN_TRY(enter_word(b, &n, p->logp, err));
       } else {
         for (size_t i = 0; i < n_prev; i++)
           SN_TRY(add_pred(b, back_first - (int32_t)i, 0, err));
       }
-      n.is_final = last && word + 1 == b->n_words && fits(n.seg.right, 0);
+      if (last && word + 1 == b->n_words && fits(n.seg.right, 0))
+        n.end = b->without;
       if (last) SN_TRY(SN_ARR_PUSH(&b->next_last, (int32_t)b->g->nodes.n, err));
       SN_TRY(push_node(b, n, err));
     }
@@ -115,14 +118,13 @@ static sn_status add_phone(builder *b, size_t word, int32_t pron, int32_t k,
 
 /* Silence before word i, or behind the last one. */
 static sn_status add_silence(builder *b, size_t i, sn_err *err) {
-  const float with = (float)log(b->t->o->silence);
   sni_unode n = {.seg = {.word = -1, .pron = -1},
                  .first_pred = (int32_t)b->g->preds.n,
-                 .is_final = i == b->n_words,
-                 .start = i == 0 ? with : -INFINITY};
+                 .start = i == 0 ? b->with : -INFINITY,
+                 .end = i == b->n_words ? 0 : -INFINITY};
   for (size_t k = 0; k < b->last.n; k++)
     if (fits(b->g->nodes.data[b->last.data[k]].seg.right, 0))
-      SN_TRY(add_pred(b, b->last.data[k], with, err));
+      SN_TRY(add_pred(b, b->last.data[k], b->with, err));
   b->silence = (int32_t)b->g->nodes.n;
   return push_node(b, n, err);
 }
@@ -149,7 +151,12 @@ static sn_status build(builder *b, sn_err *err) {
 
 sn_status sni_ugraph_build(const sni_trainer *t, const int32_t *words,
                            size_t n_words, sni_ugraph *g, sn_err *err) {
-  builder b = {.t = t, .g = g, .words = words, .n_words = n_words};
+  builder b = {.t = t,
+               .g = g,
+               .words = words,
+               .n_words = n_words,
+               .with = (float)log(t->o->silence),
+               .without = (float)log1p(-t->o->silence)};
   const sn_status s = build(&b, err);
   SN_ARR_FREE(&b.left);
   SN_ARR_FREE(&b.right);

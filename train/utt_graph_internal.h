@@ -15,8 +15,9 @@ enum { SNI_ANY = -1 }; /* a context that does not matter */
 typedef struct sni_unode {
   sni_seg seg; /* left and right: SNI_ANY, or what it is for */
   int32_t hmm, first_pred;
-  bool is_first, is_last, is_final;
+  bool is_first, is_last;
   float start; /* log probability of beginning here; -inf: cannot */
+  float end;   /* likewise of ending here */
 } sni_unode;
 
 typedef struct sni_upred {

@@ -158,11 +158,8 @@ static void pronounce(paths *x, size_t k) {
 /* With and without silence, then word k. */
 static void word(paths *x, size_t k) {
   for (int silent = 0; silent < 2; silent++) {
-    /* behind the last word an end without silence costs nothing */
     const bool last = k == x->u->n_words;
-    const double cost = silent ? log(x->w->o.silence)
-                        : last ? 0
-                               : log1p(-x->w->o.silence);
+    const double cost = silent ? log(x->w->o.silence) : log1p(-x->w->o.silence);
     if (silent) x->phones[x->n_phones++] = 0;
     x->prior += cost;
     if (last)

@@ -15,7 +15,7 @@
 
 #include "base/mem.h"
 #include "base/rng.h"
-#include "train/train_internal.h"
+#include "train/utt_graph_internal.h"
 
 enum { S = SNI_STATES, D = 2, MAX_T = 14, MAX_PHONES = 6, P = 3 };
 
@@ -178,11 +178,7 @@ static void choose(const world *w, row r, size_t word, best *b) {
   const sn_lexicon *const lex = &w->corpus.lex;
   for (int silent = 0; silent < 2; silent++) {
     row q = r;
-    /* none behind the last word costs nothing: utt_graph.c */
-    if (silent)
-      q.logp += log(w->o.silence);
-    else if (word < w->u.n_words)
-      q.logp += log1p(-w->o.silence);
+    q.logp += silent ? log(w->o.silence) : log1p(-w->o.silence);
     if (silent) q.segs[q.n++] = (sni_seg){.word = -1, .pron = -1};
     if (word == w->u.n_words) {
       set_contexts(&q);
@@ -243,6 +239,7 @@ static double worth(const world *w) {
               (double)tm[s + 1];
     }
   }
+  if (!was_silent) logp += log1p(-w->o.silence);
   assert_int_equal(word, w->u.n_words);
   assert_int_equal(at, w->u.feats.rows);
   return logp;
@@ -326,8 +323,51 @@ static void a_narrow_beam_fails_or_finds_a_path(void **state) {
   assert_true(n_narrow > 0 && n_wide > n_narrow && n_none > 0);
 }
 
+/* Ways through the graph are a distribution over silences at each place, also
+ * at the ends, times what the lexicon says: their sum is that of the
+ * pronunciations alone, whatever the probability of silence. Sums of at most a
+ * few hundred products of 7 floats, each rounded to 2^-24: 1e-5. */
+static void silences_are_a_distribution(void **state) {
+  (void)state;
+  for (uint64_t seed = 1; seed <= 60; seed++) {
+    sn_rng r;
+    world w;
+    sni_ugraph g = {0};
+    double total = 0, want = 1;
+    sn_rng_init(&r, seed);
+    make(&w, seed % 2 == 0, &r);
+    assert_int_equal(sni_ugraph_build(&w.t, w.u.words, w.u.n_words, &g, NULL),
+                     SN_OK);
+    double *const reach = sn_calloc(g.nodes.n, sizeof *reach);
+    for (size_t n = 0; n < g.nodes.n; n++) {
+      const sni_unode *const nd = &g.nodes.data[n];
+      reach[n] = exp((double)nd->start);
+      for (int32_t k = nd->first_pred; k < nd[1].first_pred; k++) {
+        const sni_upred *const p = &g.preds.data[k];
+        assert_in_range(p->node, 0, n - 1);
+        reach[n] += reach[p->node] * exp((double)p->logp);
+      }
+      total += reach[n] * exp((double)nd->end);
+    }
+    for (size_t i = 0; i < w.u.n_words; i++) {
+      int32_t first = 0;
+      double sum = 0;
+      const int32_t n = sn_lexicon_prons(&w.corpus.lex, w.u.words[i], &first);
+      for (int32_t p = first; p < first + n; p++)
+        sum += exp((double)w.corpus.lex.prons.data[p].logp);
+      want *= sum;
+    }
+    if (fabs(total - want) > 1e-5)
+      fail_msg("seed %d: %.9f, not %.9f", (int)seed, total, want);
+    sn_free(reach);
+    sni_ugraph_clear(&g);
+    unmake(&w);
+  }
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
+      cmocka_unit_test(silences_are_a_distribution),
       cmocka_unit_test(the_best_of_all_paths_is_found),
       cmocka_unit_test(a_narrow_beam_fails_or_finds_a_path),
   };
