@@ -11,34 +11,26 @@
 #include "base/ini.h"
 #include "base/mem.h"
 #include "train/checkpoint_internal.h"
+#include "train/opt_rows_internal.h"
 
 #define AT(field) offsetof(sn_accumulate_opts, field)
 const sn_opt sn_accumulate_opt_table[] = {
     {"shard", SN_OPT_STRING, AT(shard), 0, 0, 0, "1/1", "i/n",
      "part i of n of the corpus"},
-    {"jobs", SN_OPT_INT, AT(jobs), 0, 0, 1024, NULL, "threads",
-     "at work; 0: as many as the machine has"},
-    {"beam", SN_OPT_DOUBLE, AT(beam), 200, 1, 1e6, NULL, "nat",
-     "of alignment; four times that where it fails"},
-    {"silence", SN_OPT_DOUBLE, AT(silence), 0.5, 1e-6, 0.999999, NULL, NULL,
-     "probability of silence between words"},
-    {"statistics", SN_OPT_ENUM, AT(statistics), SN_STATISTICS_VITERBI, 0, 1,
-     "viterbi|baum-welch", NULL,
-     "of the best path, or of all by their probability"},
-    {"silence-phone", SN_OPT_STRING, AT(silence_phone), 0, 0, 0, "SIL", NULL,
-     "name of silence among the phones"},
+    SNI_ROW_JOBS,
+    SNI_ROW_BEAM,
+    SNI_ROW_SILENCE,
+    SNI_ROW_STATISTICS,
+    SNI_ROW_SILENCE_PHONE,
     SN_OPT_END};
 #undef AT
 #define AT(field) offsetof(sn_update_opts, field)
 const sn_opt sn_update_opt_table[] = {
     {"gaussians", SN_OPT_INT, AT(gaussians), 0, 0, 10000000, NULL, NULL,
      "in all, grown by splitting; 0: none are split"},
-    {"power", SN_OPT_DOUBLE, AT(power), 0.25, 0, 1, NULL, NULL,
-     "Gaussians of a pdf grow as its frames to this power"},
-    {"min-occ", SN_OPT_DOUBLE, AT(min_occ), 10, 0, 1e6, NULL, "frames",
-     "that keep a Gaussian"},
-    {"var-floor", SN_OPT_DOUBLE, AT(var_floor), 0.001, 1e-9, 1e6, NULL, NULL,
-     "lowest variance"},
+    SNI_ROW_POWER,
+    SNI_ROW_MIN_OCC,
+    SNI_ROW_VAR_FLOOR,
     {"seed", SN_OPT_INT, AT(seed), 1, 0, 2147483647, NULL, NULL,
      "of the directions in which Gaussians are split"},
     SN_OPT_END};

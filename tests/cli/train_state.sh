@@ -76,4 +76,20 @@ prints '^frames          [1-9]'
 if [ -e /dev/full ]; then
   run 1 "$senone" train accumulate whole/mono cards "$dict" /dev/full
 fi
+# Interrupted: no file, and the same bytes when it is made anew.
+"$senone" train accumulate whole/mono cards "$dict" e.sums >out 2>err &
+pid=$! got=0
+while kill -0 $pid 2>/dev/null; do # until it has its handler
+  caught=$(sed -n 's/^SigCgt:[[:space:]]*//p' /proc/$pid/status 2>/dev/null)
+  [ $((0x${caught:-0} & 2)) = 0 ] || break
+done
+kill -INT $pid 2>/dev/null
+wait $pid || got=$?
+if [ $got != 0 ]; then # else it was done before
+  [ $got = 130 ] || fail "accumulate, interrupted: status $got"
+  says interrupted
+  absent e.sums*
+  run 0 "$senone" train accumulate whole/mono cards "$dict" e.sums
+fi
+cmp a.sums e.sums || fail 'other statistics after an interrupt'
 echo ok
