@@ -1,17 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The answer of a finished utterance.
+/* The answer of a finished utterance: what its portions say (portions.c), put
+ * together; without a lattice, the search's own best path.
  *
- *   1. Words: the search's own best path; where the lattice was rescored, the
- *      lattice's best path; with mbr, the words of least expected error.
- *   2. Confidence of a word: its posterior in the confusion network around
- *      these words. Alternatives: what else stands in its place there.
- *   3. The n best sentences, with their share of all paths. */
+ * Words and phones of all portions come from one path, that of each behind that
+ * of the one before: a node that all paths run through may stand within a word,
+ * whose label is on one side and whose phones are on both. The path of the
+ * search itself is taken where it says the same. */
 #include <math.h>
 #include <string.h>
 
 #include "api/api_internal.h"
 #include "base/mem.h"
-#include "decoder/lat_mbr.h"
 
 void sni_answer_clear(sni_answer *a) {
   sn_hyp_clear(&a->hyp);
@@ -25,162 +24,132 @@ void sni_answer_clear(sni_answer *a) {
 
 /* ---- Words ---- */
 
-static sn_status take_path(const sn_decoder *d, const sn_lat_path *path,
-                           sn_hyp *hyp, sn_err *err) {
-  const bool reached = hyp->reached_final;
-  sn_hyp made;
-  SN_TRY(sn_decoder_path(d, path, &made, err));
-  made.reached_final = reached;
-  sn_hyp_clear(hyp);
-  *hyp = made;
-  return SN_OK;
-}
-
-static sn_status lattice_best(const sn_decoder *d, const sn_lat *lat,
-                              sn_hyp *hyp, sn_err *err) {
-  const sn_lat_scales k = sn_decoder_scales(d);
-  sn_lat_path path;
-  SN_TRY(sn_lat_best(lat, &k, &path, err));
-  const sn_status s = take_path(d, &path, hyp, err);
-  sn_lat_path_clear(&path);
-  return s;
-}
-
-/* Words of least risk that are on no path of the lattice: times are those
- * expected, phones and costs are not known. */
-static sn_status take_bins(const sn_decoder *d, const sn_mbr *m, sn_hyp *hyp,
-                           sn_err *err) {
-  sn_hyp made = {.n_frames = hyp->n_frames,
-                 .reached_final = hyp->reached_final,
-                 .graph_cost = NAN,
-                 .acoustic_cost = NAN};
-  made.words = sn_calloc(m->words.n, sizeof *made.words);
-  if (made.words == NULL) return sn_fail_nomem(err, "answer");
-  made.n_words = m->words.n;
-  for (size_t i = 0; i < made.n_words; i++) {
-    const sn_sausage_bin *const b = &m->bins.data[m->bin_of.data[i]];
-    made.words[i] =
-        (sn_hyp_word){.word = m->words.data[i] - 1,
-                      .first_frame = (int64_t)b->begin,
-                      .n_frames = (int64_t)b->end - (int64_t)b->begin,
-                      .begin_s = sn_decoder_frame_s(d, b->begin),
-                      .end_s = sn_decoder_frame_s(d, b->end),
-                      .graph_cost = NAN,
-                      .acoustic_cost = NAN};
+static bool said_by_search(const sni_portions *p, const sn_hyp *hyp) {
+  size_t n = 0;
+  for (size_t i = 0; i < p->list.n; i++) {
+    const sni_portion *const x = &p->list.data[i];
+    if (x->by_search) return true;
+    for (size_t k = 0; k < x->path.words.n; k++, n++)
+      if (n >= hyp->n_words || hyp->words[n].word + 1 != x->path.words.data[k])
+        return false;
   }
+  return n == hyp->n_words;
+}
+
+/* Words and phones of the paths of all portions. */
+static sn_status take_paths(const sni_portions *p, const sn_decoder *d,
+                            sn_hyp *hyp, sn_err *err) {
+  sn_lat_path all = {0};
+  sn_hyp made;
+  sn_status s = SN_OK;
+  for (size_t i = 0; s == SN_OK && i < p->list.n; i++)
+    s = sn_lat_path_append(&all, &p->list.data[i].path, err);
+  if (s == SN_OK) s = sn_decoder_path(d, &all, &made, err);
+  sn_lat_path_clear(&all);
+  SN_TRY(s);
+  made.reached_final = hyp->reached_final;
   sn_hyp_clear(hyp);
   *hyp = made;
   return SN_OK;
 }
 
-static bool same_words(const sn_hyp *h, const sn_mbr *m) {
-  if (h->n_words != m->words.n) return false;
-  for (size_t i = 0; i < h->n_words; i++)
-    if (h->words[i].word + 1 != m->words.data[i]) return false;
-  return true;
+static bool has_bins(const sni_portions *p) {
+  for (size_t i = 0; i < p->list.n; i++)
+    if (p->list.data[i].bins != NULL) return true;
+  return false;
 }
 
-static sn_status least_risk(const sn_decoder *d, const sn_lat *lat,
-                            const sn_mbr *m, sn_hyp *hyp, sn_err *err) {
-  const sn_lat_scales k = sn_decoder_scales(d);
-  sn_lat_path path;
-  bool found = false;
-  if (same_words(hyp, m)) return SN_OK;
-  SN_TRY(sn_lat_follow(lat, &k, m->words.data, m->words.n, &path, &found, err));
-  const sn_status s =
-      found ? take_path(d, &path, hyp, err) : take_bins(d, m, hyp, err);
-  sn_lat_path_clear(&path);
-  return s;
+/* Phones of a portion that come out with it: not of words that were replaced,
+ * nor said where they were. */
+static void keep_phones(const sni_portion *x, const sn_decoder *d, bool is_only,
+                        size_t first_word, size_t n_old, sn_hyp *hyp) {
+  const double begin_s = sn_decoder_frame_s(d, (double)x->first_frame);
+  const double end_s =
+      sn_decoder_frame_s(d, (double)(x->first_frame + x->n_frames));
+  size_t n = 0;
+  for (size_t i = 0; i < hyp->n_phones; i++) {
+    sn_hyp_phone e = hyp->phones[i];
+    const bool is_here = is_only || (e.begin_s >= begin_s && e.begin_s < end_s);
+    const bool is_old =
+        e.word >= (int32_t)first_word && e.word < (int32_t)(first_word + n_old);
+    if (is_here || is_old) continue;
+    if (e.word >= (int32_t)(first_word + n_old))
+      e.word += (int32_t)x->words.n - (int32_t)n_old;
+    hyp->phones[n++] = e;
+  }
+  hyp->n_phones = n;
+}
+
+/* Words of least risk that are on no path, in place of those of their portion's
+ * best path. */
+static sn_status put_bins(const sni_portions *p, const sn_decoder *d,
+                          sn_hyp *hyp, sn_err *err) {
+  const bool is_only = p->list.n == 1;
+  size_t n = 0, from = 0;
+  for (size_t i = 0; i < p->list.n; i++) n += p->list.data[i].words.n;
+  sn_hyp_word *const words = sn_calloc(n, sizeof *words);
+  if (words == NULL) return sn_fail_nomem(err, "answer");
+  n = 0;
+  for (size_t i = 0; i < p->list.n; i++) {
+    const sni_portion *const x = &p->list.data[i];
+    const size_t n_old = is_only ? hyp->n_words : x->path.words.n;
+    const sn_hyp_word *const said =
+        x->bins != NULL ? x->bins : hyp->words + from;
+    if (x->words.n > 0) memcpy(words + n, said, x->words.n * sizeof *words);
+    if (x->bins != NULL) keep_phones(x, d, is_only, n, n_old, hyp);
+    n += x->words.n;
+    from += n_old;
+  }
+  sn_free(hyp->words);
+  hyp->words = words;
+  hyp->n_words = n;
+  hyp->graph_cost = hyp->acoustic_cost = NAN;
+  return SN_OK;
 }
 
 /* ---- How sure, and what else ---- */
 
-static sn_status network(const sn_lat *lat, const sn_lat_scales *k,
-                         const sn_hyp *hyp, bool update, sn_mbr *out,
-                         sn_err *err) {
-  sn_arr_i32 words = {0};
-  sn_status s = SN_ARR_RESIZE(&words, hyp->n_words, err);
-  for (size_t i = 0; s == SN_OK && i < hyp->n_words; i++)
-    words.data[i] = hyp->words[i].word + 1;
-  if (s == SN_OK)
-    s = sn_lat_mbr_around(lat, k, words.data, words.n, update, out, err);
-  SN_ARR_FREE(&words);
-  return s;
+static sn_status add_network(const sni_portion *x, size_t n, sni_answer *a,
+                             sn_err *err) {
+  const size_t before = a->alternatives.n;
+  for (size_t i = 0; i < x->words.n; i++) {
+    a->confidence[n + i] = x->confidence != NULL ? x->confidence[i] : -1.0;
+    a->first_alternative[n + i + 1] =
+        before + (x->confidence != NULL ? x->first_alternative[i + 1] : 0);
+  }
+  for (size_t i = 0; i < x->alternatives.n; i++)
+    SN_TRY(SN_ARR_PUSH(&a->alternatives, x->alternatives.data[i], err));
+  return SN_OK;
 }
 
-/* m->words are the answer's words. */
-static sn_status take_network(const sn_mbr *m, size_t most, sni_answer *a,
-                              sn_err *err) {
-  const size_t n = m->words.n;
-  SN_ASSERT(n == a->hyp.n_words);
+static sn_status take_networks(const sni_portions *p, sni_answer *a,
+                               sn_err *err) {
+  const size_t n = a->hyp.n_words;
+  bool has_any = false;
+  for (size_t i = 0; i < p->list.n; i++)
+    has_any = has_any || p->list.data[i].confidence != NULL;
+  if (!has_any) return SN_OK;
   a->confidence = sn_calloc(n + 1, sizeof *a->confidence);
   a->first_alternative = sn_calloc(n + 1, sizeof *a->first_alternative);
   if (a->confidence == NULL || a->first_alternative == NULL)
     return sn_fail_nomem(err, "answer");
-  for (size_t i = 0; i < n; i++) {
-    const sn_sausage_bin *const b = &m->bins.data[m->bin_of.data[i]];
-    size_t got = 0;
-    for (uint32_t k = b->first; k < b->first + b->n; k++) {
-      const sni_alternative e = {m->entries.data[k].word,
-                                 fmin(m->entries.data[k].posterior, 1.0)};
-      if (e.word == m->words.data[i])
-        a->confidence[i] = e.posterior;
-      else if (got < most) {
-        SN_TRY(SN_ARR_PUSH(&a->alternatives, e, err));
-        got++;
-      }
-    }
-    a->first_alternative[i + 1] = a->alternatives.n;
+  size_t at = 0;
+  for (size_t i = 0; i < p->list.n; i++) {
+    SN_TRY(add_network(&p->list.data[i], at, a, err));
+    at += p->list.data[i].words.n;
   }
+  SN_ASSERT(at == n);
   return SN_OK;
 }
 
-static sn_status take_nbest(const sn_lat *lat, const sn_lat_scales *k, size_t n,
-                            sni_answer *a, sn_err *err) {
-  sn_lat_path *paths = NULL;
-  size_t n_paths = 0;
-  double total = 0.0;
-  SN_TRY(sn_lat_posteriors(lat, k, NULL, NULL, &total, err));
-  SN_TRY(sn_lat_nbest(lat, k, n, &paths, &n_paths, err));
-  sn_status s = SN_OK;
-  for (size_t i = 0; i < n_paths; i++) {
-    sn_lat_path *const p = &paths[i];
-    const sni_sentence x = {p->words, p->graph, p->acoustic,
-                            fmin(exp(total - p->total), 1.0)};
-    if (s == SN_OK) s = SN_ARR_PUSH(&a->nbest, x, err);
-    if (s == SN_OK) memset(&p->words, 0, sizeof p->words); /* moved */
-    sn_lat_path_clear(p);
-  }
-  sn_free(paths);
-  return s;
-}
-
-/* Work and memory of a confusion network grow with states times words. Behind
- * this (dense lattices; those of usual beams end earlier, see recognizer.c) an
- * utterance goes without, and is named. */
-#define NETWORK_MAX_CELLS 16e6
-
-static sn_status from_lattice(const sn_settings *set, const sn_decoder *d,
-                              const sn_lat *lat, bool rescored, sni_answer *out,
-                              sn_err *err) {
-  const sn_lat_scales k = sn_decoder_scales(d);
-  if (rescored) SN_TRY(lattice_best(d, lat, &out->hyp, err));
-  const bool wanted = set->mbr ||
-                      set->confidence != SN_SETTINGS_CONFIDENCE_NO ||
-                      set->alternatives > 0;
-  out->network_left_out =
-      wanted && (double)lat->n_states * ((double)out->hyp.n_words + 1.0) >
-                    NETWORK_MAX_CELLS;
-  if (wanted && !out->network_left_out) {
-    sn_mbr m;
-    SN_TRY(network(lat, &k, &out->hyp, set->mbr, &m, err));
-    sn_status s = SN_OK;
-    if (set->mbr) s = least_risk(d, lat, &m, &out->hyp, err);
-    if (s == SN_OK) s = take_network(&m, (size_t)set->alternatives, out, err);
-    sn_mbr_clear(&m);
-    SN_TRY(s);
-  }
-  return set->nbest > 0 ? take_nbest(lat, &k, (size_t)set->nbest, out, err)
+static sn_status from_portions(const sn_settings *set, const sni_portions *p,
+                               const sn_decoder *d, sni_answer *a,
+                               sn_err *err) {
+  if (sni_portions_rescored(p) || !said_by_search(p, &a->hyp))
+    SN_TRY(take_paths(p, d, &a->hyp, err));
+  if (has_bins(p)) SN_TRY(put_bins(p, d, &a->hyp, err));
+  SN_TRY(take_networks(p, a, err));
+  return set->nbest > 0 ? sni_sentences_make(p, (size_t)set->nbest, a, err)
                         : SN_OK;
 }
 
@@ -191,19 +160,21 @@ static bool is_empty_of_speech(const sn_hyp *h) {
 }
 
 sn_status sni_answer_make(const sn_settings *set, sn_decoder *d,
-                          const sn_lat *lat, bool rescored, bool has_audio,
+                          const sni_portions *portions, bool has_audio,
                           sni_answer *out, sn_err *err) {
   memset(out, 0, sizeof *out);
   SN_TRY(sn_decoder_best(d, true, &out->hyp, err));
-  sn_status s = SN_OK;
-  if (lat != NULL && lat->n_states > 0)
-    s = from_lattice(set, d, lat, rescored, out, err);
+  const bool has_lattice =
+      portions != NULL && !portions->is_lost && portions->list.n > 0;
+  const sn_status s =
+      has_lattice ? from_portions(set, portions, d, out, err) : SN_OK;
   if (s != SN_OK) {
     sni_answer_clear(out);
     return s;
   }
   out->flags = SENONE_RESULT_FINAL;
-  if (rescored) out->flags |= SENONE_RESULT_RESCORED;
+  if (has_lattice && sni_portions_rescored(portions))
+    out->flags |= SENONE_RESULT_RESCORED;
   if (out->hyp.no_path) out->flags |= SENONE_RESULT_NO_PATH;
   if (!out->hyp.reached_final && (out->hyp.n_frames > 0 || has_audio))
     out->flags |= SENONE_RESULT_INCOMPLETE;

@@ -74,19 +74,73 @@ typedef struct sni_sentence {
 typedef struct sni_answer {
   sn_hyp hyp;
   uint32_t flags;
-  double *confidence;        /* [hyp.n_words]; NULL: not known */
+  double *confidence;        /* [hyp.n_words], -1: not known; NULL: of none */
   size_t *first_alternative; /* [hyp.n_words + 1]; NULL with confidence */
   SN_ARR(sni_alternative) alternatives;
   SN_ARR(sni_sentence) nbest;
-  bool network_left_out; /* asked for, but too large */
 } sni_answer;
 void sni_answer_clear(sni_answer *a);
 
+/* ---- Portions: an utterance's lattice, from the stretches that the decoder
+ * settles while it goes on; a short utterance is one portion ---- */
+
+/* What one lattice tells. */
+typedef struct sni_portion {
+  sn_arr_i32 words;  /* of the answer, labels */
+  bool by_search;    /* they are the search's own; the path is empty */
+  sn_lat_path path;  /* that says them; of least risk that are on no path: the
+                        best one */
+  sn_hyp_word *bins; /* [words.n] in that case; else NULL */
+  int64_t first_frame, n_frames;
+  double *confidence;        /* [words.n]; NULL: not asked for, or too large */
+  size_t *first_alternative; /* [words.n + 1] */
+  SN_ARR(sni_alternative) alternatives;
+  SN_ARR(sni_sentence) nbest; /* best first; posterior: its total cost */
+  double total;               /* -ln of the sum over all of its paths */
+} sni_portion;
+void sni_portion_clear(sni_portion *p);
+/* by_search: words of the search may be taken, for this lattice is the whole
+ * utterance's and as the search made it. *beam becomes the one within which the
+ * confusion network was made, if that is narrower. */
+SN_NODISCARD sn_status sni_portion_make(const sn_settings *set, sn_decoder *d,
+                                        const sn_lat *lat, bool by_search,
+                                        sni_portion *out, double *beam,
+                                        sn_err *err);
+
+typedef struct sni_portions {
+  const senone_model *model;
+  const sn_settings *settings;
+  SN_ARR(sni_portion) list;
+  bool is_lost;        /* the search ended without any path */
+  sn_lat_row *second;  /* NULL: one pass */
+  size_t n_added;      /* lattices */
+  int64_t n_frames;    /* of `list` */
+  SN_ARR(sn_lat) row;  /* of `list`, if they are kept */
+  bool row_is_dropped; /* memory stays bounded; then the row is empty */
+  double beam;         /* narrowest of a confusion network; infinite: whole */
+} sni_portions;
+/* Zeroed is fresh. Begin: ready for an utterance. */
+SN_NODISCARD sn_status sni_portions_begin(sni_portions *p,
+                                          const senone_model *m,
+                                          const sn_settings *set,
+                                          const sn_decoder *d, sn_err *err);
+void sni_portions_clear(sni_portions *p);
+/* Takes over *lat, the next one of the decoder, and empties it. last: the
+ * utterance ends with it; it is empty if nothing survived. */
+SN_NODISCARD sn_status sni_portions_add(sni_portions *p, sn_decoder *d,
+                                        sn_lat *lat, bool last, sn_err *err);
+/* Whether the second pass has changed any of them. */
+bool sni_portions_rescored(const sni_portions *p);
+/* After the last: the utterance's lattice, once; empty where it is dropped. */
+SN_NODISCARD sn_status sni_portions_lattice(sni_portions *p,
+                                            const sn_decoder *d, sn_lat *out,
+                                            sn_err *err);
+/* The n best sentences of all portions in a row, into *a. */
+SN_NODISCARD sn_status sni_sentences_make(const sni_portions *p, size_t n,
+                                          sni_answer *a, sn_err *err);
+
 /* Whether recognizers with these settings make lattices. */
 bool sni_wants_lattice(const senone_model *m, const sn_settings *s);
-/* Whether an answer is there without them too: they serve a second pass or
- * confusion networks only. */
-bool sni_may_drop_lattice(const senone_model *m, const sn_settings *s);
 /* Whether they rescore them. */
 bool sni_wants_second(const senone_model *m, const sn_settings *s);
 /* Opens the models of the second pass where settings (as given to load) or
@@ -94,15 +148,14 @@ bool sni_wants_second(const senone_model *m, const sn_settings *s);
 SN_NODISCARD sn_status sni_second_open(senone_model *m, const sn_ini *ini,
                                        const sn_settings *s, sn_err *err);
 void sni_second_clear(sni_second *x);
-/* The second pass over *lat, which it replaces; where no path would be left
- * (*done false), *lat stays. */
-SN_NODISCARD sn_status sni_second_apply(const senone_model *m,
-                                        const sn_lat_scales *k, sn_lat *lat,
-                                        bool *done, sn_err *err);
-/* The answer of a finished utterance: from its lattice, or (lat NULL) from the
- * search alone. rescored: the lattice is no longer that of the search. */
+/* What rescores the lattices of an utterance, one after the other. */
+SN_NODISCARD sn_status sni_second_row(const senone_model *m,
+                                      const sn_lat_scales *k, sn_lat_row **out,
+                                      sn_err *err);
+/* The answer of a finished utterance: from its portions, or (NULL) from the
+ * search alone. */
 SN_NODISCARD sn_status sni_answer_make(const sn_settings *set, sn_decoder *d,
-                                       const sn_lat *lat, bool rescored,
+                                       const sni_portions *portions,
                                        bool has_audio, sni_answer *out,
                                        sn_err *err);
 /* The answer's confidences as the model calibrates them, where it does and

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Posteriors into probabilities, by the model's own fit ([confidence] of
  * model.ini, which 'senone score --fit-confidence' makes). */
+#include <math.h>
 #include <string.h>
 
 #include "api/api_internal.h"
@@ -17,11 +18,13 @@ sn_status sni_answer_calibrate(const senone_model *m, const sn_settings *set,
   for (size_t i = 0; i < n; i++) {
     const sn_hyp_word *const w = &a->hyp.words[i];
     const char *const word = sn_graph_word(m->graph, w->word);
-    words[i] = (sn_conf_word){a->confidence[i], w->end_s - w->begin_s,
-                              sn_conf_letters(sn_span_of(word))};
+    words[i] =
+        (sn_conf_word){fmax(a->confidence[i], 0.0), w->end_s - w->begin_s,
+                       sn_conf_letters(sn_span_of(word))};
   }
   for (size_t i = 0; i < n; i++) {
     double x[SN_CONF_N];
+    if (a->confidence[i] < 0.0) continue; /* not known */
     sn_conf_features(words, n, i, x);
     a->confidence[i] = sn_conf_apply(&m->confidence, x);
   }

@@ -56,6 +56,10 @@ const sn_opt sn_settings_table[] = {
      "graph cost",
      "paths this much worse than the best stand in the lattice; 0: as the "
      "model says"},
+    {"lattice-stretch", SN_OPT_INT, AT(lattice_stretch), 0, 0, 100000000, NULL,
+     "frames",
+     "a lattice is finished, rescored and answered in stretches of about this "
+     "length; 0: as the model says"},
     {"keep-lattice", SN_OPT_BOOL, AT(keep_lattice), 0, 0, 1, NULL, "",
      "make a lattice of each utterance even where no other option needs one"},
     {"mbr", SN_OPT_BOOL, AT(mbr), 0, 0, 1, NULL, "",

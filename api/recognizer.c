@@ -12,12 +12,6 @@
 /* Lattice beam where only adaptation looks at the lattice. */
 #define OBSERVE_BEAM 4.0f
 
-/* Lattices that are made for a second pass or confusion networks are dropped
- * behind this: 3 minutes in one utterance at 10 ms a frame. Memory stays
- * bounded for hours of audio, and longer networks would be left out anyway
- * (answer.c). */
-#define LATTICE_MAX_FRAMES 18000
-
 struct senone_recognizer {
   const senone_model *model;
   sn_settings settings;
@@ -29,8 +23,8 @@ struct senone_recognizer {
   int64_t n_samples;        /* pushed in this utterance, at rate_hz */
   double begin_s;           /* of the utterance in the stream */
   bool wants_lattice;
-  sn_lat lat;    /* of the finished utterance */
-  bool rescored; /* lat is that of the second pass */
+  sni_portions portions; /* of the utterance's lattice, where one is wanted */
+  sn_lat lat;            /* of the finished utterance */
   bool finished, failed, warned;
   const senone_speaker *speaker; /* borrowed; NULL: not known */
 };
@@ -78,12 +72,14 @@ static sn_status start(senone_recognizer *r, sn_err *err) {
   r->finished = false;
   r->failed = true;
   sn_lat_clear(&r->lat);
-  r->rescored = false;
-  r->wants_lattice = sni_wants_lattice(r->model, &r->settings);
+  sni_portions_clear(&r->portions);
   sni_resampler_destroy(r->resampler);
   r->resampler = NULL;
   SN_TRY(make_scorer(r, err));
   SN_TRY(sn_decoder_start(r->decoder, err));
+  if (r->wants_lattice)
+    SN_TRY(sni_portions_begin(&r->portions, r->model, &r->settings, r->decoder,
+                              err));
   r->failed = false;
   return SN_OK;
 }
@@ -97,6 +93,7 @@ static sn_status create(senone_recognizer *r, sn_err *err) {
   if (o.min_active > o.max_active) o.min_active = o.max_active;
   if (set->lm_scale > 0.0) o.acoustic_scale = (float)(1.0 / set->lm_scale);
   if (set->lattice_beam > 0.0f) o.lattice_beam = set->lattice_beam;
+  if (set->lattice_stretch > 0) o.lattice_stretch = set->lattice_stretch;
   r->wants_lattice = sni_wants_lattice(r->model, set);
   if (!r->wants_lattice) o.lattice_beam = set->observe ? OBSERVE_BEAM : 0.0f;
   SN_TRY(sn_decoder_create(r->model->graph, &o, &r->decoder, err));
@@ -130,6 +127,7 @@ senone_status senone_recognizer_create(const senone_model *m,
 void senone_recognizer_destroy(senone_recognizer *r) {
   if (r == NULL) return;
   sn_lat_clear(&r->lat);
+  sni_portions_clear(&r->portions);
   sn_scorer_destroy(r->scorer);
   sn_decoder_destroy(r->decoder);
   sn_feat_stream_destroy(r->feats);
@@ -144,19 +142,27 @@ static sn_status check_usable(const senone_recognizer *r, sn_err *err) {
   return SN_OK;
 }
 
+/* What the decoder has settled of the lattice becomes words. */
+static sn_status take_stretches(senone_recognizer *r, sn_err *err) {
+  sn_lat lat;
+  while (r->wants_lattice &&
+         sn_decoder_take_stretch(r->decoder, r->model->ali_of, &lat)) {
+    const sn_status s =
+        sni_portions_add(&r->portions, r->decoder, &lat, false, err);
+    sn_lat_clear(&lat);
+    SN_TRY(s);
+  }
+  return SN_OK;
+}
+
 /* Searches the frames that are ready, asking poll in between. */
 static sn_status search(senone_recognizer *r, sn_err *err) {
   const sni_callbacks *const cb = &r->model->callbacks;
-  const bool may_drop = sni_may_drop_lattice(r->model, &r->settings);
   while (sn_decoder_n_frames(r->decoder) <
          r->scorer->ops->n_frames_ready(r->scorer)) {
     SN_TRY(sn_decoder_advance_by(r->decoder, r->scorer, FRAMES_BETWEEN_POLLS,
                                  err));
-    if (may_drop && r->wants_lattice &&
-        sn_decoder_n_frames(r->decoder) > LATTICE_MAX_FRAMES) {
-      sn_decoder_drop_lattice(r->decoder);
-      r->wants_lattice = false;
-    }
+    SN_TRY(take_stretches(r, err));
     if (cb->poll != NULL && cb->poll(cb->user) != 0)
       return sn_fail(err, SN_ECANCEL, "interrupted");
   }
@@ -272,21 +278,34 @@ static void log_stats(const senone_recognizer *r) {
            (double)st.n_bytes / 1e6);
 }
 
-/* The lattice of the utterance, and the second pass over it. */
+/* The rest of the utterance's lattice, and all of it where it is kept. */
 static sn_status make_lattice(senone_recognizer *r, sn_err *err) {
   sn_lat_det_stats stats;
-  const sn_lat_scales k = sn_decoder_scales(r->decoder);
-  SN_TRY(sn_decoder_lattice(r->decoder, true, r->model->ali_of, NULL, &r->lat,
+  sn_lat rest;
+  SN_TRY(sn_decoder_lattice(r->decoder, true, r->model->ali_of, NULL, &rest,
                             &stats, err));
-  if (r->lat.n_states > 0 &&
+  if (rest.n_states > 0 &&
       stats.beam < (double)sn_decoder_lattice_beam(r->decoder))
     sn_info(r->model->log,
             "the lattice of %.1f s of audio is complete within a beam of %.3g "
             "only: a limit on work or arcs was reached",
             length_s(r), stats.beam);
-  if (r->lat.n_states == 0 || !sni_wants_second(r->model, &r->settings))
-    return SN_OK;
-  return sni_second_apply(r->model, &k, &r->lat, &r->rescored, err);
+  const sn_status s =
+      sni_portions_add(&r->portions, r->decoder, &rest, true, err);
+  sn_lat_clear(&rest);
+  SN_TRY(s);
+  if (r->portions.n_added > 1)
+    sn_info(r->model->log,
+            "%.1f s in one utterance: %sanswered in %zu stretches", length_s(r),
+            r->portions.second != NULL ? "rescored and " : "",
+            r->portions.n_added);
+  if (r->portions.beam < HUGE_VAL)
+    sn_info(r->model->log,
+            "%.1f s of audio: confidences and alternatives are of paths within "
+            "%.3g of the best only, for more of them would take too much "
+            "memory",
+            length_s(r), r->portions.beam);
+  return sni_portions_lattice(&r->portions, r->decoder, &r->lat, err);
 }
 
 static sn_status finish(senone_recognizer *r, sn_err *err) {
@@ -350,8 +369,10 @@ senone_status senone_recognizer_observe(senone_recognizer *r,
                                         senone_speaker *to,
                                         senone_error *error) {
   sn_err err = {0};
+  const bool has_lattice =
+      sni_portions_rescored(&r->portions) || r->portions.n_added > 1;
   const sni_observed seen = {r->decoder, r->scorer,
-                             r->rescored ? &r->lat : NULL, r->speaker};
+                             has_lattice ? &r->lat : NULL, r->speaker};
   sn_status s = check_usable(r, &err);
   if (s == SN_OK && (!r->settings.observe || !r->finished))
     s = sn_fail(&err, SN_EARG,
@@ -379,24 +400,12 @@ senone_status senone_recognizer_take_result(senone_recognizer *r,
   sni_answer answer = {0};
   sn_status s = check_usable(r, &err);
   if (s == SN_OK)
-    s = r->finished
-            ? sni_answer_make(&r->settings, r->decoder,
-                              r->wants_lattice ? &r->lat : NULL, r->rescored,
-                              r->n_samples > 0, &answer, &err)
-            : partial_answer(r, &answer, &err);
+    s = r->finished ? sni_answer_make(&r->settings, r->decoder,
+                                      r->wants_lattice ? &r->portions : NULL,
+                                      r->n_samples > 0, &answer, &err)
+                    : partial_answer(r, &answer, &err);
   if (s == SN_OK)
     s = sni_answer_calibrate(r->model, &r->settings, &answer, &err);
-  const bool was_dropped =
-      !r->wants_lattice && sni_wants_lattice(r->model, &r->settings);
-  if (s == SN_OK && r->finished && (answer.network_left_out || was_dropped))
-    sn_warn(r->model->log,
-            "%.0f s in one utterance are too long for %sconfidences, "
-            "alternatives and --mbr: the result has none; cut the recording, "
-            "for example by segments of a data directory",
-            length_s(r),
-            was_dropped && sni_wants_second(r->model, &r->settings)
-                ? "a second pass, "
-                : "");
   if (s == SN_OK)
     s = sni_result_create(r->model->graph, &answer, r->begin_s,
                           r->begin_s + length_s(r), out, &err);
@@ -416,6 +425,10 @@ senone_status senone_recognizer_take_lattice(senone_recognizer *r,
     s = sn_fail(&err, SN_EARG,
                 "no lattice was made: set keep-lattice when the recognizer is "
                 "created");
+  if (s == SN_OK && r->portions.row_is_dropped)
+    s = sn_fail(&err, SN_EARG,
+                "the lattice of so long an utterance was not kept: set "
+                "keep-lattice when the recognizer is created");
   if (s == SN_OK)
     s = sni_lattice_create(r->model, r->decoder, &r->lat, r->begin_s, out,
                            &err);

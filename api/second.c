@@ -144,30 +144,10 @@ bool sni_wants_lattice(const senone_model *m, const sn_settings *s) {
          s->confidence >= SN_SETTINGS_CONFIDENCE_YES || sni_wants_second(m, s);
 }
 
-bool sni_may_drop_lattice(const senone_model *m, const sn_settings *s) {
-  return sni_wants_lattice(m, s) && !s->keep_lattice && !s->observe &&
-         s->nbest == 0;
-}
-
-sn_status sni_second_apply(const senone_model *m, const sn_lat_scales *k,
-                           sn_lat *lat, bool *done, sn_err *err) {
+sn_status sni_second_row(const senone_model *m, const sn_lat_scales *k,
+                         sn_lat_row **out, sn_err *err) {
   const sni_second *const x = &m->second;
   const sn_lat_lm first = {x->first, x->first_words.data, x->first_words.n};
   const sn_lat_lm full = {x->full, x->full_words.data, x->full_words.n};
-  sn_lat out;
-  sn_lat_rescore_stats stats;
-  SN_TRY(sn_lat_rescore(lat, k, &first, &full, &x->opts, &out, &stats, err));
-  sn_debug(m->log,
-           "second pass: %d states and %d arcs became %d and %d; %lld states "
-           "made, %lld histories cut off",
-           lat->n_states, lat->n_arcs, out.n_states, out.n_arcs,
-           (long long)stats.n_states, (long long)stats.n_cut);
-  if (out.n_states == 0) { /* every word is unknown to the full model */
-    sn_lat_clear(&out);
-    return SN_OK;
-  }
-  *done = true;
-  sn_lat_clear(lat);
-  *lat = out;
-  return SN_OK;
+  return sn_lat_row_create(k, &first, &full, &x->opts, out, err);
 }

@@ -193,8 +193,7 @@ typedef struct senone_word {
   double graph_cost, acoustic_cost;
   size_t first_phone, n_phones; /* of the result's phones */
   /* Since 0.2. How likely the word is right, 0 to 1; -1: not known (partial
-   * results; no lattice was made: see the option "confidence"; more than 3
-   * minutes in one utterance). */
+   * results; no lattice was made: see the option "confidence"). */
   double confidence;
   size_t first_alternative, n_alternatives; /* of the result's alternatives */
 } senone_word;
@@ -263,7 +262,8 @@ typedef struct senone_lattice senone_lattice;
 /* After finish, until next or reset; of the second pass where there was one.
  * The caller owns *out; it needs the model, not the recognizer. Where no path
  * survived it has no states. SENONE_EARG: before finish, or no option asked
- * for lattices ("keep-lattice"). */
+ * for lattices ("keep-lattice"; another one does for utterances up to the
+ * length of "lattice-stretch"). */
 SENONE_API senone_status senone_recognizer_take_lattice(senone_recognizer *r,
                                                         senone_lattice **out,
                                                         senone_error *error);

@@ -37,6 +37,7 @@ typedef struct sn_settings {
   double lm_scale;
   const char *rescore_lm, *graph_lm;
   float lattice_beam;
+  int32_t lattice_stretch; /* frames */
   bool keep_lattice, mbr;
   int32_t confidence; /* sn_settings_confidence */
   int32_t alternatives, nbest;

@@ -107,9 +107,18 @@ SN_NODISCARD sn_status sn_decoder_lattice(sn_decoder *d, bool final,
                                           const sn_lat_det_opts *opts,
                                           sn_lat *out, sn_lat_det_stats *stats,
                                           sn_err *err);
+/* Takes the oldest stretch that is settled (opts.lattice_stretch) out of the
+ * utterance's lattice: deterministic, of the frames behind the stretch taken
+ * before, between nodes that all paths run through; no sequence of it begins
+ * another one. Lattices that are asked for later begin behind it, and sums of
+ * its costs are theirs no longer; their stats still tell of it. False: none is
+ * settled, and *out is empty. Which frames a stretch has does not depend on how
+ * frames are spread over calls. */
+bool sn_decoder_take_stretch(sn_decoder *d, const int32_t *ali_of, sn_lat *out);
 /* Words and phones of a path through such a lattice (or through what rescoring
  * made of it), with times as sn_decoder_best gives them: the k-th word of the
- * path is said in its k-th segment. Costs of a word are those of its arc.
+ * path is said in its k-th segment. Costs of a word are those of its arc. Of
+ * stretches: the paths through all of them and through the rest, in a row.
  * Only of lattices whose alignments are 2 l and 2 l + 1, as above, and until
  * start. reached_final is false, for the path does not tell. */
 SN_NODISCARD sn_status sn_decoder_path(const sn_decoder *d,

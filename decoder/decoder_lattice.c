@@ -162,6 +162,18 @@ static void set_alignments(sn_lat *l, const int32_t *ali_of) {
     l->ali[i] = ali_of != NULL ? ali_of[l->ali[i]] : l->ali[i] / 2;
 }
 
+bool sn_decoder_take_stretch(sn_decoder *d, const int32_t *ali_of,
+                             sn_lat *out) {
+  sni_stretches *const x = &d->stretches;
+  memset(out, 0, sizeof *out);
+  if (x->done.n == 0) return false;
+  *out = x->done.data[0];
+  x->done.n--;
+  memmove(x->done.data, x->done.data + 1, x->done.n * sizeof *x->done.data);
+  set_alignments(out, ali_of);
+  return true;
+}
+
 sn_status sn_decoder_raw_lattice(sn_decoder *d, bool final,
                                  const int32_t *ali_of, sn_lat *out,
                                  sn_err *err) {

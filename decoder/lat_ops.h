@@ -21,6 +21,12 @@ extern "C" {
 SN_NODISCARD sn_status sn_lat_union(const sn_lat *const *in, size_t n,
                                     sn_lat *out, sn_err *err);
 
+/* n > 0 lattices in a row, one utterance's: what sn_decoder_take_stretch gave,
+ * and its last lattice. Of the result every path is one of each, so it is
+ * deterministic. An empty last one: an empty result. SN_ENOMEM. */
+SN_NODISCARD sn_status sn_lat_join(const sn_lat *row, size_t n, sn_lat *out,
+                                   sn_err *err);
+
 /* Whether a and b are the same lattice but for the numbers of their states and
  * the order of their arcs: words, alignments, final states, costs (each within
  * `tolerance`). Always right for lattices whose states have no two arcs with

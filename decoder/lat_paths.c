@@ -40,6 +40,31 @@ void sn_lat_path_clear(sn_lat_path *p) {
   memset(p, 0, sizeof *p);
 }
 
+sn_status sn_lat_path_append(sn_lat_path *p, const sn_lat_path *next,
+                             sn_err *err) {
+  const size_t n = p->words.n, k = next->words.n;
+  SN_TRY(SN_ARR_RESERVE(&p->ali, p->ali.n + next->ali.n, err));
+  SN_TRY(SN_ARR_RESERVE(&p->words, n + k, err));
+  SN_TRY(SN_ARR_RESERVE(&p->begin, n + k, err));
+  SN_TRY(SN_ARR_RESERVE(&p->word_graph, n + k, err));
+  SN_TRY(SN_ARR_RESERVE(&p->word_acoustic, n + k, err));
+  for (size_t i = 0; i < k; i++) {
+    p->words.data[n + i] = next->words.data[i];
+    p->begin.data[n + i] = next->begin.data[i] + (int32_t)p->ali.n;
+    p->word_graph.data[n + i] = next->word_graph.data[i];
+    p->word_acoustic.data[n + i] = next->word_acoustic.data[i];
+  }
+  if (next->ali.n > 0)
+    memcpy(p->ali.data + p->ali.n, next->ali.data,
+           next->ali.n * sizeof *p->ali.data);
+  p->ali.n += next->ali.n;
+  p->words.n = p->begin.n = p->word_graph.n = p->word_acoustic.n = n + k;
+  p->graph += next->graph;
+  p->acoustic += next->acoustic;
+  p->total += next->total;
+  return SN_OK;
+}
+
 static double *new_costs(const sn_lat *l, double value) {
   double *const x = sn_calloc((size_t)l->n_states, sizeof *x);
   if (x != NULL)

@@ -28,6 +28,11 @@ typedef struct sn_lat_path {
 } sn_lat_path;
 void sn_lat_path_clear(sn_lat_path *p);
 
+/* Puts `next`, through the lattice behind, at the end of *p. SN_ENOMEM: *p is
+ * as before. */
+SN_NODISCARD sn_status sn_lat_path_append(sn_lat_path *p,
+                                          const sn_lat_path *next, sn_err *err);
+
 /* The path of least total; of equals the one whose arcs come first. An empty
  * lattice gives an empty path of total +infinity. */
 SN_NODISCARD sn_status sn_lat_best(const sn_lat *l, const sn_lat_scales *k,

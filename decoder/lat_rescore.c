@@ -30,11 +30,9 @@
 #include "base/mem.h"
 #include "decoder/lat_det.h"
 #include "decoder/lat_paths.h"
+#include "decoder/lat_rescore_internal.h"
 #include "decoder/lat_words.h"
 
-/* Costs in a set are equal within this: sums of a few doubles. */
-#define COST_STEP (1.0 / 65536.0)
-#define TIE 1e-6
 #define DET_ARCS 2000000
 #define DET_WORK 5e7
 
@@ -55,268 +53,21 @@ const sn_opt sn_lat_rescore_opt_table[] = {
      "a graph holds"},
     SN_OPT_END};
 
-/* ---- Sets of histories ---- */
-
-/* Cost by length of the history; +infinity: not there. */
-typedef struct histories {
-  double cost[SN_NGRAM_MAX_ORDER];
-  int64_t node[SN_NGRAM_MAX_ORDER];
-} histories;
-
-typedef struct set_entry {
-  int32_t level;
-  int64_t node;
-  double cost; /* the least of a set is 0 */
-} set_entry;
-
-typedef struct set {
-  size_t first, n; /* entries */
-  uint32_t hash;
-} set;
-
-typedef struct old_model {
-  const sn_lat_lm *use; /* lm may be NULL */
-  bool exact;
-  SN_ARR(set_entry) entries;
-  SN_ARR(set) sets;
-  int32_t *slots; /* [size], a power of two; 0: free, else set + 1 */
-  size_t size;
-} old_model;
-
-static uint64_t mix(uint64_t h, uint64_t x) {
-  h = (h ^ x) * 0x9E3779B97F4A7C15u;
-  return h ^ (h >> 29);
-}
-
-static void no_histories(histories *h) {
-  for (int i = 0; i < SN_NGRAM_MAX_ORDER; i++) h->cost[i] = HUGE_VAL;
-}
-
-static bool is_empty(const histories *h) {
-  for (int i = 0; i < SN_NGRAM_MAX_ORDER; i++)
-    if (isfinite(h->cost[i])) return false;
-  return true;
-}
-
-static void add_history(histories *h, sn_ngram_state s, double cost) {
-  SN_ASSERT(s.level >= 0 && s.level < SN_NGRAM_MAX_ORDER);
-  if (cost < h->cost[s.level]) {
-    h->cost[s.level] = cost;
-    h->node[s.level] = s.node;
-  }
-}
-
-static bool has_successors(const sn_ngram *lm, sn_ngram_state s) {
-  int64_t first;
-  return s.level == 0 || sn_ngram_children(lm, s, &first) > 0;
-}
-
-/* Lets every history back off. kept (may be NULL): those that no longer one
- * implies and that have successors (the others can but back off). */
-static void close_histories(const sn_ngram *lm, histories *h, histories *kept) {
-  double implied[SN_NGRAM_MAX_ORDER];
-  for (int i = 0; i < SN_NGRAM_MAX_ORDER; i++) implied[i] = HUGE_VAL;
-  if (kept != NULL) *kept = *h;
-  for (int32_t level = SN_NGRAM_MAX_ORDER - 1; level >= 0; level--) {
-    bool own = kept != NULL && kept->cost[level] < implied[level] - TIE;
-    if (kept != NULL && !own) kept->cost[level] = HUGE_VAL;
-    if (isinf(h->cost[level]) || level == 0) continue;
-    const sn_ngram_state from = {level, h->node[level]};
-    const sn_ngram_state to = sn_ngram_backoff_state(lm, from);
-    const double cost =
-        h->cost[level] - sn_ngram_node_backoff(lm, level, from.node);
-    if (own && !has_successors(lm, from)) {
-      kept->cost[level] = HUGE_VAL;
-      add_history(kept, to, cost);
-    } else {
-      implied[to.level] = fmin(implied[to.level], cost);
-    }
-    add_history(h, to, cost);
-  }
-}
-
-static uint32_t hash_entries(const set_entry *e, size_t n) {
-  uint64_t h = n;
-  for (size_t i = 0; i < n; i++)
-    h = mix(mix(mix(h, (uint64_t)e[i].level), (uint64_t)e[i].node),
-            (uint64_t)llround(e[i].cost / COST_STEP));
-  return (uint32_t)(h >> 16);
-}
-
-static bool same_entries(const set_entry *a, const set_entry *b, size_t n) {
-  for (size_t i = 0; i < n; i++)
-    if (a[i].level != b[i].level || a[i].node != b[i].node ||
-        llround(a[i].cost / COST_STEP) != llround(b[i].cost / COST_STEP))
-      return false;
-  return true;
-}
-
-static sn_status grow_sets(old_model *m, sn_err *err) {
-  const size_t size = m->size > 0 ? 2 * m->size : 256;
-  int32_t *const slots = sn_calloc(size, sizeof *slots);
-  if (slots == NULL) return sn_fail_nomem(err, "rescoring");
-  for (size_t i = 0; i < m->sets.n; i++) {
-    size_t h = m->sets.data[i].hash & (size - 1);
-    while (slots[h] != 0) h = (h + 1) & (size - 1);
-    slots[h] = (int32_t)i + 1;
-  }
-  sn_free(m->slots);
-  m->slots = slots;
-  m->size = size;
-  return SN_OK;
-}
-
-/* The number of a set; *least is its least cost, which is taken off. */
-static sn_status intern(old_model *m, const histories *h, int32_t *id,
-                        double *least, sn_err *err) {
-  set_entry e[SN_NGRAM_MAX_ORDER];
-  size_t n = 0;
-  *least = HUGE_VAL;
-  for (int32_t level = 0; level < SN_NGRAM_MAX_ORDER; level++)
-    *least = fmin(*least, h->cost[level]);
-  if (isinf(*least)) *least = 0.0;
-  for (int32_t level = 0; level < SN_NGRAM_MAX_ORDER; level++)
-    if (isfinite(h->cost[level]))
-      e[n++] = (set_entry){level, h->node[level], h->cost[level] - *least};
-  if (2 * (m->sets.n + 1) > m->size) SN_TRY(grow_sets(m, err));
-  const uint32_t hash = hash_entries(e, n);
-  size_t at = hash & (m->size - 1);
-  for (; m->slots[at] != 0; at = (at + 1) & (m->size - 1)) {
-    const set *const x = &m->sets.data[m->slots[at] - 1];
-    if (x->hash == hash && x->n == n &&
-        same_entries(m->entries.data + x->first, e, n)) {
-      *id = m->slots[at] - 1;
-      return SN_OK;
-    }
-  }
-  const set x = {m->entries.n, n, hash};
-  for (size_t i = 0; i < n; i++) SN_TRY(SN_ARR_PUSH(&m->entries, e[i], err));
-  SN_TRY(SN_ARR_PUSH(&m->sets, x, err));
-  m->slots[at] = (int32_t)m->sets.n;
-  *id = (int32_t)m->sets.n - 1;
-  return SN_OK;
-}
-
-static void expand_set(const old_model *m, int32_t id, histories *h) {
-  const set *const x = &m->sets.data[id];
-  no_histories(h);
-  for (size_t i = 0; i < x->n; i++) {
-    const set_entry *const e = &m->entries.data[x->first + i];
-    const sn_ngram_state s = {e->level, e->node};
-    add_history(h, s, e->cost);
-  }
-  if (!m->exact) close_histories(m->use->lm, h, NULL);
-}
-
-/* The histories after `word`; all infinite: the model never says it. */
-static void advance_set(const old_model *m, const histories *from, int32_t word,
-                        histories *to) {
-  no_histories(to);
-  for (int32_t level = 0; level < SN_NGRAM_MAX_ORDER; level++) {
-    if (isinf(from->cost[level])) continue;
-    const sn_ngram_state s = {level, from->node[level]};
-    sn_ngram_state next;
-    int32_t matched = 0;
-    const double logp = sn_ngram_score(m->use->lm, s, word, &next, &matched);
-    /* Shorter matches are found from the shorter history itself. */
-    if (m->exact || matched == level + 1)
-      add_history(to, next, from->cost[level] - logp);
-  }
-}
-
-/* What the model calls a label. */
-static sn_status word_of(const sn_lat_lm *use, int32_t label, int32_t *word,
-                         sn_err *err) {
-  if (label < 0 || (size_t)label >= use->n_words)
-    return sn_fail(err, SN_EMISMATCH,
-                   "label %d is not in the table of %zu words that the lattice "
-                   "is rescored with",
-                   label, use->n_words);
-  *word = use->words[label];
-  if (*word == -1 && sn_ngram_unk(use->lm) >= 0) *word = sn_ngram_unk(use->lm);
-  return SN_OK;
-}
-
-/* Old model: the set after a label, and what the label costs. */
-static sn_status old_step(old_model *m, int32_t id, int32_t label, int32_t *to,
-                          double *cost, sn_err *err) {
-  int32_t word = SN_LAT_NOT_A_WORD;
-  *to = id;
-  *cost = 0.0;
-  if (m->use->lm == NULL || label == 0) return SN_OK;
-  SN_TRY(word_of(m->use, label, &word, err));
-  if (word == SN_LAT_NOT_A_WORD) return SN_OK;
-  histories from, next, kept;
-  expand_set(m, id, &from);
-  no_histories(&next);
-  if (word >= 0) advance_set(m, &from, word, &next);
-  if (is_empty(&next)) { /* as a unigram of cost 0 */
-    const sn_ngram_state empty = {0, 0};
-    if (m->exact) close_histories(m->use->lm, &from, NULL);
-    add_history(&next, empty, from.cost[0]);
-  }
-  kept = next;
-  if (!m->exact) close_histories(m->use->lm, &next, &kept);
-  return intern(m, &kept, to, cost, err);
-}
-
-static double old_end(const old_model *m, int32_t id) {
-  const int32_t eos = m->use->lm != NULL ? sn_ngram_eos(m->use->lm) : -1;
-  if (eos < 0) return 0.0;
-  histories from, next;
-  double least = HUGE_VAL;
-  expand_set(m, id, &from);
-  advance_set(m, &from, eos, &next);
-  for (int i = 0; i < SN_NGRAM_MAX_ORDER; i++)
-    least = fmin(least, next.cost[i]);
-  return isfinite(least) ? least : 0.0;
-}
-
-static sn_status old_begin(old_model *m, int32_t *id, sn_err *err) {
-  histories h;
-  double least;
-  no_histories(&h);
-  if (m->use->lm != NULL) add_history(&h, sn_ngram_begin(m->use->lm), 0.0);
-  return intern(m, &h, id, &least, err);
-}
-
 /* ---- Pairs ---- */
 
-typedef struct pair {
-  int32_t state, old;
-  int32_t next; /* of the same state; -1: the last */
-  sn_ngram_state now;
-  double cost; /* least total from the start */
-} pair;
-
-typedef struct work {
-  const sn_lat *l;
-  sn_lat_scales k;
-  const sn_lat_rescore_opts *opts;
-  old_model old;
-  const sn_lat_lm *new_lm;
-  SN_ARR(pair) pairs; /* number = state of the result */
-  int32_t *first;     /* [states of l] their pairs, -1: none */
-  int32_t *slots;     /* [size], a power of two; 0: free, else pair + 1 */
-  size_t size;
-  sn_arr_i32 turn; /* pairs of the state whose turn it is */
-  sn_lat_builder *result;
-  sn_lat_rescore_stats stats;
-} work;
-
 static uint64_t hash_pair(int32_t state, int32_t old, sn_ngram_state now) {
-  return mix(mix(mix(mix(0, (uint64_t)state), (uint64_t)old),
-                 (uint64_t)now.level),
-             (uint64_t)now.node) >>
+  return sni_mix(sni_mix(sni_mix(sni_mix(0, (uint64_t)state), (uint64_t)old),
+                         (uint64_t)now.level),
+                 (uint64_t)now.node) >>
          16;
 }
 
-static sn_status grow_pairs(work *w, sn_err *err) {
+static sn_status grow_pairs(sni_composition *w, sn_err *err) {
   const size_t size = w->size > 0 ? 2 * w->size : 1024;
   int32_t *const slots = sn_calloc(size, sizeof *slots);
   if (slots == NULL) return sn_fail_nomem(err, "rescoring");
   for (size_t i = 0; i < w->pairs.n; i++) {
-    const pair *const p = &w->pairs.data[i];
+    const sni_pair *const p = &w->pairs.data[i];
     size_t h = hash_pair(p->state, p->old, p->now) & (size - 1);
     while (slots[h] != 0) h = (h + 1) & (size - 1);
     slots[h] = (int32_t)i + 1;
@@ -328,11 +79,12 @@ static sn_status grow_pairs(work *w, sn_err *err) {
 }
 
 /* The pair's number; made if it is new, cheaper if it was dearer. */
-static sn_status reach(work *w, const pair *x, int32_t *id, sn_err *err) {
+static sn_status reach(sni_composition *w, const sni_pair *x, int32_t *id,
+                       sn_err *err) {
   if (2 * (w->pairs.n + 1) > w->size) SN_TRY(grow_pairs(w, err));
   size_t h = hash_pair(x->state, x->old, x->now) & (w->size - 1);
   for (; w->slots[h] != 0; h = (h + 1) & (w->size - 1)) {
-    pair *const p = &w->pairs.data[w->slots[h] - 1];
+    sni_pair *const p = &w->pairs.data[w->slots[h] - 1];
     if (p->state != x->state || p->old != x->old ||
         p->now.level != x->now.level || p->now.node != x->now.node)
       continue;
@@ -343,7 +95,7 @@ static sn_status reach(work *w, const pair *x, int32_t *id, sn_err *err) {
   SN_TRY(SN_ARR_RESERVE(&w->pairs, w->pairs.n + 1, err));
   SN_TRY(sn_lat_builder_state(w->result, id, err));
   SN_ASSERT((size_t)*id == w->pairs.n);
-  pair *const p = &w->pairs.data[w->pairs.n++];
+  sni_pair *const p = &w->pairs.data[w->pairs.n++];
   *p = *x;
   p->next = w->first[x->state];
   w->first[x->state] = *id;
@@ -352,18 +104,19 @@ static sn_status reach(work *w, const pair *x, int32_t *id, sn_err *err) {
 }
 
 /* New model: the history after a label, and its cost. */
-static sn_status new_step(work *w, sn_ngram_state from, int32_t label,
-                          sn_ngram_state *to, double *cost, sn_err *err) {
+static sn_status new_step(sni_composition *w, sn_ngram_state from,
+                          int32_t label, sn_ngram_state *to, double *cost,
+                          sn_err *err) {
   int32_t word = SN_LAT_NOT_A_WORD;
   *to = from;
   *cost = 0.0;
   if (w->new_lm->lm == NULL || label == 0) return SN_OK;
-  SN_TRY(word_of(w->new_lm, label, &word, err));
+  SN_TRY(sni_lm_word(w->new_lm, label, &word, err));
   if (word == SN_LAT_NOT_A_WORD) return SN_OK;
   if (word >= 0) {
     const sn_ngram *const lm = w->new_lm->lm;
     *cost = -sn_ngram_score(lm, from, word, to, NULL);
-    while (!has_successors(lm, *to)) { /* fewer pairs, the same sums */
+    while (!sni_has_successors(lm, *to)) { /* fewer pairs, the same sums */
       *cost -= sn_ngram_node_backoff(lm, to->level, to->node);
       *to = sn_ngram_backoff_state(lm, *to);
     }
@@ -383,13 +136,13 @@ static double scaled(double scale, double cost) {
 }
 
 /* 3: one arc of one pair. */
-static sn_status follow(work *w, int32_t from, const sn_lat_arc *a,
+static sn_status follow(sni_composition *w, int32_t from, const sn_lat_arc *a,
                         sn_err *err) {
-  const pair p = w->pairs.data[from];
-  pair next = {.state = a->next, .next = -1};
+  const sni_pair p = w->pairs.data[from];
+  sni_pair next = {.state = a->next, .next = -1};
   double old_cost = 0.0, new_cost = 0.0;
   SN_TRY(new_step(w, p.now, a->word, &next.now, &new_cost, err));
-  SN_TRY(old_step(&w->old, p.old, a->word, &next.old, &old_cost, err));
+  SN_TRY(sni_old_step(&w->old, p.old, a->word, &next.old, &old_cost, err));
   const double graph = (double)a->graph - scaled(w->opts->old_scale, old_cost) +
                        scaled(w->opts->new_scale, new_cost);
   if (!isfinite(graph)) return SN_OK;
@@ -404,19 +157,23 @@ static sn_status follow(work *w, int32_t from, const sn_lat_arc *a,
                             err);
 }
 
-/* 4: the end of the sentence. */
-static sn_status finish(work *w, int32_t id, sn_err *err) {
-  const pair p = w->pairs.data[id];
+/* 4: the end of the sentence, or of this part of it. */
+static sn_status finish(sni_composition *w, int32_t id, sn_err *err) {
+  const sni_pair p = w->pairs.data[id];
   const sn_lat_state *const s = &w->l->states[p.state];
   if (isinf(s->final_graph)) return SN_OK;
-  double new_cost = 0.0;
-  const int32_t eos = w->new_lm->lm != NULL ? sn_ngram_eos(w->new_lm->lm) : -1;
-  if (eos >= 0)
-    new_cost = -sn_ngram_score(w->new_lm->lm, p.now, eos, NULL, NULL);
-  const double graph = (double)s->final_graph -
-                       scaled(w->opts->old_scale, old_end(&w->old, p.old)) +
-                       scaled(w->opts->new_scale, new_cost);
+  double graph = (double)s->final_graph;
+  if (!w->is_open) {
+    double new_cost = 0.0;
+    const int32_t eos =
+        w->new_lm->lm != NULL ? sn_ngram_eos(w->new_lm->lm) : -1;
+    if (eos >= 0)
+      new_cost = -sn_ngram_score(w->new_lm->lm, p.now, eos, NULL, NULL);
+    graph = graph - scaled(w->opts->old_scale, sni_old_end(&w->old, p.old)) +
+            scaled(w->opts->new_scale, new_cost);
+  }
   if (!isfinite(graph)) return SN_OK;
+  SN_TRY(SN_ARR_PUSH(&w->ends, id, err));
   return sn_lat_builder_final(w->result, id, (float)graph, s->final_acoustic,
                               w->l->ali + s->first_ali, s->n_ali, err);
 }
@@ -433,7 +190,7 @@ static int by_cost(const void *a, const void *b) {
 }
 
 /* 2: the pairs of a state that stay, best first, into w->turn. */
-static sn_status choose(work *w, int32_t state, sn_err *err) {
+static sn_status choose(sni_composition *w, int32_t state, sn_err *err) {
   SN_ARR(ranked) all = {0};
   sn_status s = SN_OK;
   w->turn.n = 0;
@@ -455,13 +212,35 @@ static sn_status choose(work *w, int32_t state, sn_err *err) {
   return s;
 }
 
-static sn_status compose(work *w, sn_err *err) {
-  const sn_lat *const l = w->l;
-  pair root = {.state = 0, .next = -1};
+/* 1: the pairs that it begins with. */
+static sn_status begin(sni_composition *w, const sni_lm_start *starts, size_t n,
+                       sn_err *err) {
+  sni_pair root = {.state = 0, .next = -1};
   int32_t id = 0;
-  SN_TRY(old_begin(&w->old, &root.old, err));
-  if (w->new_lm->lm != NULL) root.now = sn_ngram_begin(w->new_lm->lm);
-  SN_TRY(reach(w, &root, &id, err));
+  if (n == 0) {
+    SN_TRY(sni_old_begin(&w->old, &root.old, err));
+    if (w->new_lm->lm != NULL) root.now = sn_ngram_begin(w->new_lm->lm);
+    SN_TRY(reach(w, &root, &id, err));
+    return SN_ARR_PUSH(&w->roots, id, err);
+  }
+  for (size_t i = 0; i < n; i++) {
+    SN_TRY(sni_old_put(&w->old, &starts[i].place.old, &root.old, err));
+    root.now = starts[i].place.now;
+    root.cost = starts[i].cost;
+    SN_TRY(reach(w, &root, &id, err));
+    SN_TRY(SN_ARR_PUSH(&w->roots, id, err));
+  }
+  return SN_OK;
+}
+
+sn_status sni_compose(sni_composition *w, const sni_lm_start *starts, size_t n,
+                      sn_err *err) {
+  const sn_lat *const l = w->l;
+  w->first = sn_calloc((size_t)l->n_states, sizeof *w->first);
+  if (w->first == NULL) return sn_fail_nomem(err, "rescoring of a lattice");
+  for (int32_t i = 0; i < l->n_states; i++) w->first[i] = -1;
+  SN_TRY(sn_lat_builder_create(&w->result, err));
+  SN_TRY(begin(w, starts, n, err));
   for (int32_t s = 0; s < l->n_states; s++) {
     SN_TRY(choose(w, s, err));
     for (size_t i = 0; i < w->turn.n; i++) {
@@ -476,12 +255,12 @@ static sn_status compose(work *w, sn_err *err) {
   return SN_OK;
 }
 
-static void work_clear(work *w) {
-  SN_ARR_FREE(&w->old.entries);
-  SN_ARR_FREE(&w->old.sets);
-  sn_free(w->old.slots);
+void sni_composition_clear(sni_composition *w) {
+  sni_old_clear(&w->old);
   SN_ARR_FREE(&w->pairs);
   SN_ARR_FREE(&w->turn);
+  SN_ARR_FREE(&w->roots);
+  SN_ARR_FREE(&w->ends);
   sn_free(w->first);
   sn_free(w->slots);
   sn_lat_builder_destroy(w->result);
@@ -508,21 +287,16 @@ sn_status sn_lat_rescore(const sn_lat *l, const sn_lat_scales *scales,
   memset(out, 0, sizeof *out);
   if (stats != NULL) memset(stats, 0, sizeof *stats);
   if (l->n_states == 0) return SN_OK;
-  work w = {.l = l, .k = *scales, .opts = opts};
+  sni_composition w = {.l = l, .k = *scales, .opts = opts};
   w.old.use = old_lm != NULL ? old_lm : &none;
   w.old.exact = opts->exact_old;
   w.new_lm = new_lm != NULL ? new_lm : &none;
   sn_lat made = {0};
-  w.first = sn_calloc((size_t)l->n_states, sizeof *w.first);
-  sn_status s =
-      w.first != NULL ? SN_OK : sn_fail_nomem(err, "rescoring of a lattice");
-  for (int32_t i = 0; s == SN_OK && i < l->n_states; i++) w.first[i] = -1;
-  if (s == SN_OK) s = sn_lat_builder_create(&w.result, err);
-  if (s == SN_OK) s = compose(&w, err);
+  sn_status s = sni_compose(&w, NULL, 0, err);
   if (s == SN_OK) s = sn_lat_builder_take(w.result, 0, &made, err);
   if (s == SN_OK) s = reduce(l, scales, opts->beam, &made, out, err);
   if (s == SN_OK && stats != NULL) *stats = w.stats;
   sn_lat_clear(&made);
-  work_clear(&w);
+  sni_composition_clear(&w);
   return s;
 }

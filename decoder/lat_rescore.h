@@ -72,6 +72,41 @@ SN_NODISCARD sn_status sn_lat_rescore(
     const sn_lat *l, const sn_lat_scales *scales, const sn_lat_lm *old_lm,
     const sn_lat_lm *new_lm, const sn_lat_rescore_opts *opts, sn_lat *out,
     sn_lat_rescore_stats *stats, sn_err *err);
+
+/* ---- A long utterance: lattices in a row ----
+ * All paths of the utterance run through the nodes between its lattices. Each
+ * is rescored as the one before is left: at a node the histories of both models
+ * differ by path. Which one is right is decided when the next lattice is known:
+ *   - lattice i is composed from all the histories that end lattice i - 1,
+ *     within beam and max_histories;
+ *   - the best path through both tells the history at the node between them,
+ *     and lattice i is what is composed from it alone;
+ *   - every other path of lattice i - 1 ends at the cost by which going on from
+ *     its own history is dearer.
+ * So the best path through all costs what rescoring the whole says, and is the
+ * whole's best unless an n-gram's choice hangs on words that are further off
+ * than a lattice is long. Costs of other paths are right for those that differ
+ * from it in one lattice only. Memory: two lattices. */
+typedef struct sn_lat_row sn_lat_row;
+/* Models and tables are borrowed until destroy; NULL as in sn_lat_rescore. */
+SN_NODISCARD sn_status sn_lat_row_create(const sn_lat_scales *scales,
+                                         const sn_lat_lm *old_lm,
+                                         const sn_lat_lm *new_lm,
+                                         const sn_lat_rescore_opts *opts,
+                                         sn_lat_row **out, sn_err *err);
+void sn_lat_row_destroy(sn_lat_row *r); /* NULL is fine */
+/* The next lattice, deterministic and not empty. last: the sentence ends with
+ * it. *out becomes the one before, rescored; empty for the first. A lattice
+ * of which the new model would leave no path stays as it is, and the history
+ * begins anew behind it. Errors as sn_lat_rescore; SN_EARG: the lattice is
+ * empty or not deterministic, or comes behind the last. */
+SN_NODISCARD sn_status sn_lat_row_add(sn_lat_row *r, const sn_lat *l, bool last,
+                                      sn_lat *out, sn_err *err);
+/* The last one of the row, rescored; once. Alone in the row it is what
+ * sn_lat_rescore makes of it. */
+SN_NODISCARD sn_status sn_lat_row_end(sn_lat_row *r, sn_lat *out, sn_err *err);
+/* Sums over the row so far, and how many lattices stayed as they were. */
+sn_lat_rescore_stats sn_lat_row_stats(const sn_lat_row *r, int64_t *n_kept);
 #ifdef __cplusplus
 }
 #endif

@@ -282,6 +282,11 @@ static sn_status fill(const sn_lat_builder *b, const order *o, sn_lat *out,
 
 sn_status sn_lat_builder_take(sn_lat_builder *b, int32_t start, sn_lat *out,
                               sn_err *err) {
+  return sn_lat_builder_take_map(b, start, out, NULL, err);
+}
+
+sn_status sn_lat_builder_take_map(sn_lat_builder *b, int32_t start, sn_lat *out,
+                                  int32_t *map, sn_err *err) {
   memset(out, 0, sizeof *out);
   if (b->states.n == 0) return SN_OK;
   if (!has_state(b, start))
@@ -291,6 +296,8 @@ sn_status sn_lat_builder_take(sn_lat_builder *b, int32_t start, sn_lat *out,
   SN_TRY(order_init(&o, b, err));
   sn_status s = search(&o, b, start, err);
   if (s == SN_OK) s = fill(b, &o, out, err);
+  if (s == SN_OK && map != NULL)
+    memcpy(map, o.number, b->states.n * sizeof *map);
   order_clear(&o);
   if (s == SN_OK) b->states.n = b->arcs.n = b->ali.n = 0;
   return s;

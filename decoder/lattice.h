@@ -71,6 +71,11 @@ SN_NODISCARD sn_status sn_lat_builder_final(sn_lat_builder *b, int32_t state,
  * builder empty. No path at all: an empty lattice. SN_EFORMAT: a cycle. */
 SN_NODISCARD sn_status sn_lat_builder_take(sn_lat_builder *b, int32_t start,
                                            sn_lat *out, sn_err *err);
+/* The same; map[s] becomes the number of the builder's state s in *out, or -1.
+ * map: [states added]; NULL: not wanted. */
+SN_NODISCARD sn_status sn_lat_builder_take_map(sn_lat_builder *b, int32_t start,
+                                               sn_lat *out, int32_t *map,
+                                               sn_err *err);
 
 /* ---- Properties ---- */
 /* Frame at which each state stands ([n_states], caller's), from the lengths of

@@ -19,6 +19,7 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "decoder/lat_ops.h"
 #include "decoder/lat_paths.h"
 
 static void drop_all(sni_stretches *x) {
@@ -212,27 +213,35 @@ static sn_status append(joint *j, const sn_lat *l, bool last, int32_t *start,
   return SN_OK;
 }
 
-static sn_status join(const sni_stretches *x, const sn_lat *tail, joint *j,
+static sn_status join(const sn_lat *row, size_t n, const sn_lat *tail, joint *j,
                       sn_lat *out, sn_err *err) {
   int32_t first = 0;
   SN_TRY(sn_lat_builder_create(&j->b, err));
   SN_TRY(sn_lat_builder_state(j->b, &first, err));
   int32_t start = first;
-  for (size_t i = 0; i < x->done.n; i++)
-    SN_TRY(append(j, &x->done.data[i], false, &start, err));
+  for (size_t i = 0; i < n; i++) SN_TRY(append(j, &row[i], false, &start, err));
   SN_TRY(append(j, tail, true, &start, err));
   return sn_lat_builder_take(j->b, first, out, err);
 }
 
-sn_status sni_stretches_join(const sni_stretches *x, const sn_lat *tail,
-                             sn_lat *out, sn_err *err) {
+static sn_status join_all(const sn_lat *row, size_t n, const sn_lat *tail,
+                          sn_lat *out, sn_err *err) {
   joint j = {0};
   memset(out, 0, sizeof *out);
   if (tail->n_states == 0) return SN_OK;
-  const sn_status s = join(x, tail, &j, out, err);
+  const sn_status s = join(row, n, tail, &j, out, err);
   sn_lat_builder_destroy(j.b);
   SN_ARR_FREE(&j.states);
   SN_ARR_FREE(&j.ali);
   SN_ARR_FREE(&j.lead);
   return s;
+}
+
+sn_status sni_stretches_join(const sni_stretches *x, const sn_lat *tail,
+                             sn_lat *out, sn_err *err) {
+  return join_all(x->done.data, x->done.n, tail, out, err);
+}
+
+sn_status sn_lat_join(const sn_lat *row, size_t n, sn_lat *out, sn_err *err) {
+  return join_all(row, n - 1, &row[n - 1], out, err);
 }

@@ -260,11 +260,133 @@ static void test_a_second_pass_needs_the_right_models(void **state) {
           SENONE_EIO, "/nowhere/x.arpa");
 }
 
-static void test_least_risk_survives_allocation_failures(void **state) {
+/* ---- Long utterances ---- */
+
+enum { N_LONG = 10 };
+
+/* The five recordings, twice, in one utterance. */
+static senone_result *recognise_long(senone_recognizer *r, size_t chunk) {
+  senone_error e = {0};
+  senone_result *x = NULL;
+  for (int i = 0; i < N_LONG; i++) {
+    const int c = i % 5;
+    for (size_t at = 0; at < fix.n_cards[c]; at += chunk) {
+      const size_t left = fix.n_cards[c] - at;
+      ok(senone_recognizer_push_i16(r, fix.cards[c] + at,
+                                    left < chunk ? left : chunk, 0, &e),
+         &e);
+    }
+  }
+  ok(senone_recognizer_finish(r, &e), &e);
+  ok(senone_recognizer_take_result(r, &x, &e), &e);
+  return x;
+}
+
+static void same_result(const senone_result *x, const senone_result *y,
+                        double tolerance) {
+  assert_string_equal(senone_result_text(x), senone_result_text(y));
+  assert_true(fabs(senone_result_graph_cost(x) - senone_result_graph_cost(y)) <=
+              1e-3 + tolerance);
+  assert_int_equal(senone_result_n_phones(x), senone_result_n_phones(y));
+  for (size_t k = 0; k < senone_result_n_words(x); k++) {
+    const senone_word *const p = senone_result_word(x, k);
+    const senone_word *const q = senone_result_word(y, k);
+    assert_true(p->begin_s == q->begin_s && p->end_s == q->end_s);
+    assert_true(fabs(p->confidence - q->confidence) <= tolerance);
+  }
+}
+
+/* Stretches of a second and a half: words, times and phones are those of the
+ * whole lattice, confidences nearly (what other paths cost across a cut is
+ * known for the best continuation only). */
+static void test_a_long_utterance_is_answered_in_stretches(void **state) {
   (void)state;
   senone_options *o =
-      options("lm", small_lm, "rescore-lm", full_lm, "mbr", "yes",
-              "alternatives", "3", "nbest", "5", "keep-lattice", "yes", NULL);
+      options("lm", small_lm, "rescore-lm", full_lm, "confidence", "posterior",
+              "alternatives", "2", "nbest", "3", NULL);
+  senone_options *cut = options("confidence", "posterior", "alternatives", "2",
+                                "nbest", "3", "lattice-stretch", "50", NULL);
+  senone_options *kept = options("confidence", "posterior", "lattice-stretch",
+                                 "50", "keep-lattice", "yes", NULL);
+  senone_options *plain = options("rescore-lm", "none", NULL);
+  senone_options *one = options("rescore-lm", "none", "confidence", "posterior",
+                                "lattice-stretch", "50", NULL);
+  senone_error e = {0};
+  senone_model *m = load(o);
+  senone_recognizer *a = recognizer(m, NULL), *b = recognizer(m, cut);
+  senone_recognizer *c = recognizer(m, kept), *d = recognizer(m, plain);
+  senone_recognizer *f = recognizer(m, one);
+  senone_result *x = recognise_long(a, 4096), *y = recognise_long(b, 4096);
+  assert_true((senone_result_flags(y) & SENONE_RESULT_RESCORED) != 0);
+  same_result(x, y, 0.05);
+  /* However the samples come. */
+  ok(senone_recognizer_reset(b, &e), &e);
+  senone_result *z = recognise_long(b, 333);
+  same_result(y, z, 0.0);
+  assert_true(senone_result_graph_cost(y) == senone_result_graph_cost(z));
+  /* The best of the n best is the answer; they differ and get worse. */
+  assert_int_equal(senone_result_n_sentences(y), 3);
+  assert_string_equal(senone_result_sentence(y, 0)->text,
+                      senone_result_text(y));
+  for (size_t i = 1; i < 3; i++) {
+    const senone_sentence *const s = senone_result_sentence(y, i);
+    assert_string_not_equal(s->text, senone_result_sentence(y, i - 1)->text);
+    assert_true(s->posterior <= senone_result_sentence(y, i - 1)->posterior);
+    /* As the whole lattice has them: posteriors of sentences are products over
+     * stretches, each within some percent. */
+    assert_true(fabs(s->posterior - senone_result_sentence(x, i)->posterior) <
+                0.1);
+  }
+  /* The lattice in one piece is made where it is asked for alone. */
+  senone_lattice *l = NULL;
+  assert_int_equal(senone_recognizer_take_lattice(b, &l, &e), SENONE_EARG);
+  assert_non_null(strstr(e.message, "keep-lattice"));
+  memset(&e, 0, sizeof e);
+  senone_result *w = recognise_long(c, 1000);
+  same_result(w, y, 0.0);
+  l = lattice_of(c);
+  double leaving = 0.0, last_s = 0.0;
+  for (int32_t i = 0; i < senone_lattice_n_arcs(l); i++) {
+    const senone_arc *const arc = senone_lattice_arc(l, i);
+    if (arc->from == 0) leaving += arc->posterior;
+    last_s = fmax(last_s, arc->end_s);
+  }
+  assert_true(fabs(leaving - 1.0) < 1e-6);
+  assert_true(last_s >
+              senone_result_word(y, senone_result_n_words(y) - 1)->begin_s);
+  senone_lattice_destroy(l);
+  senone_result_destroy(w);
+  /* Without a second pass: the search's own words. */
+  senone_result_destroy(x);
+  x = recognise_long(d, 4096);
+  w = recognise_long(f, 4096);
+  assert_true((senone_result_flags(w) & SENONE_RESULT_RESCORED) == 0);
+  assert_string_equal(senone_result_text(x), senone_result_text(w));
+  assert_true(senone_result_graph_cost(x) == senone_result_graph_cost(w));
+  for (size_t k = 0; k < senone_result_n_words(w); k++)
+    assert_true(senone_result_word(w, k)->confidence > 0.0);
+  senone_result_destroy(w);
+  senone_result_destroy(x);
+  senone_result_destroy(y);
+  senone_result_destroy(z);
+  senone_recognizer_destroy(a);
+  senone_recognizer_destroy(b);
+  senone_recognizer_destroy(c);
+  senone_recognizer_destroy(d);
+  senone_recognizer_destroy(f);
+  senone_model_destroy(m);
+  senone_options_destroy(o);
+  senone_options_destroy(cut);
+  senone_options_destroy(kept);
+  senone_options_destroy(plain);
+  senone_options_destroy(one);
+}
+
+static void test_least_risk_survives_allocation_failures(void **state) {
+  (void)state;
+  senone_options *o = options(
+      "lm", small_lm, "rescore-lm", full_lm, "mbr", "yes", "alternatives", "3",
+      "nbest", "5", "keep-lattice", "yes", "lattice-stretch", "20", NULL);
   senone_model *m = load(o);
   const long before = sn_mem_live();
   long n_failed = 0;
@@ -303,6 +425,7 @@ int main(void) {
       cmocka_unit_test(test_lattices_are_whole_and_repeatable),
       cmocka_unit_test(test_two_passes_cost_what_one_with_the_full_model_does),
       cmocka_unit_test(test_a_second_pass_needs_the_right_models),
+      cmocka_unit_test(test_a_long_utterance_is_answered_in_stretches),
       cmocka_unit_test(test_least_risk_survives_allocation_failures),
   };
   const int failed = cmocka_run_group_tests(tests, NULL, NULL);

@@ -92,8 +92,8 @@ static void ref_lm_free(ref_lm *m) {
 
 /* log10 p(words[n - 1] | words[0 .. n - 1)); *matched: order that was found.
  * -infinity for a word that is no unigram. */
-static double ref_lm_score(const ref_lm *m, const char *const *words, int n,
-                           int *matched) {
+static inline double ref_lm_score(const ref_lm *m, const char *const *words,
+                                  int n, int *matched) {
   double sum = 0.0;
   char key[4096], history[4096];
   for (int from = n > m->order ? n - m->order : 0; from < n; from++) {
