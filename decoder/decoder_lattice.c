@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Lattices out of the links behind the search.
  *
- * Memory. Links take 28 bytes each, and determinising them needs several
- * times that; words take little. So a long lattice becomes words as it goes:
+ * Memory. Links take 16 bytes each, as nodes do, and determinising them needs
+ * several times that; words take little. So a long lattice becomes words as it
+ * goes:
  *   1. when it is lattice_stretch frames long, a node is looked for that all of
  *      its paths run through (a cut). What lies before it is complete, whatever
  *      comes;
@@ -129,8 +130,9 @@ sn_status sni_decoder_settle(sn_decoder *d, sn_err *err) {
   /* Half a stretch at least; of the cut that was of no use none is better. */
   size_t least = (stretch + 1) / 2;
   if (!must && least <= done->failed_at) least = done->failed_at + 1;
-  const bool found = sni_links_find_cut(x, least, &cut);
-  if (found && (must || isinf(cut.beam))) return settle_to(d, &cut, must, err);
+  if (must ? sni_links_find_cut(x, least, &cut)
+           : sni_links_find_true_cut(x, least, &cut))
+    return settle_to(d, &cut, must, err);
   /* The best paths to the newest frame have not come together for so long: few
    * paths, then, as in a grammar of some sentences. */
   if (must) done->try_at = x->layers.n + stretch;

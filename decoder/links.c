@@ -11,7 +11,7 @@
  * and nodes without links onwards. Only true losers go, so the lattice is
  * exact whenever this is done.
  *
- * Every `prune_every` (50) layers:
+ * Every `prune_every` layers:
  *   1. from the newest layer backwards the extras are computed anew, and the
  *      links of a layer that stay are moved to its front, until a layer comes
  *      whose extras stay bit for bit as they were: those before it stay, too.
@@ -21,11 +21,19 @@
  * So the work per layer does not depend on the length of the audio, and what
  * is kept of old layers is what the lattice will have of them.
  *
+ * Four links of five go when they are looked at for the first time, so that is
+ * what is made cheap: a link is 16 bytes, is written once and read once, in
+ * order; slack and extra come from one array, limit[n] = cost(n) - extra(n), of
+ * one layer (first-level cache); whether it stays is no branch; and nothing is
+ * noted of it that can be had later. What it says and costs stands in the
+ * graph, where only the links of the lattice itself are looked up; its acoustic
+ * cost is its node's, for which the log-likelihoods wait until pruning.
+ *
  * Epsilon links lie within a layer. Their order is not topological, so extras
  * in a layer are repeated until nothing changes; mostly that is twice.
  *
- * Expected sizes: 28 bytes a link; some thousand links a frame in the newest
- * layers, 10 to 50 in settled ones.
+ * Expected sizes: some thousand links a frame in the newest layers, 10 to 50
+ * in settled ones, and as many nodes of 16 bytes.
  *
  * Source: Povey et al. 2012, "Generating exact lattices in the WFST
  * framework", section 4; the schedule is that of Kaldi's
@@ -38,26 +46,36 @@
 #include "base/mem.h"
 
 void sni_links_reset(sni_links *x) {
-  x->nodes.n = x->links.n = x->layers.n = 0;
+  x->cost.n = x->label.n = x->extra.n = x->acoustic.n = 0;
+  x->links.n = x->layers.n = 0;
   x->n_pruned = x->most_nodes = x->peak_links = x->start = 0;
+  x->no_cut_before = 0;
 }
 
 void sni_links_clear(sni_links *x) {
-  SN_ARR_FREE(&x->nodes);
+  SN_ARR_FREE(&x->cost);
+  SN_ARR_FREE(&x->label);
+  SN_ARR_FREE(&x->extra);
+  SN_ARR_FREE(&x->acoustic);
+  SN_ARR_FREE(&x->rows);
   SN_ARR_FREE(&x->links);
   SN_ARR_FREE(&x->layers);
   SN_ARR_FREE(&x->extras);
+  SN_ARR_FREE(&x->limits);
   SN_ARR_FREE(&x->renumber);
+  SN_ARR_FREE(&x->kept);
 }
 
 size_t sni_links_bytes(const sni_links *x) {
-  return x->nodes.cap * sizeof(sni_node) + x->links.cap * sizeof(sni_link) +
-         x->layers.cap * sizeof(sni_layer) + x->extras.cap * sizeof(float) +
-         x->renumber.cap * sizeof(int32_t);
+  return x->links.cap * sizeof(sni_link) + x->layers.cap * sizeof(sni_layer) +
+         (x->cost.cap + x->extra.cap + x->acoustic.cap + x->rows.cap +
+          x->extras.cap + x->limits.cap) *
+             sizeof(float) +
+         (x->label.cap + x->renumber.cap + x->kept.cap) * sizeof(int32_t);
 }
 
 sn_status sni_links_begin(sni_links *x, sn_err *err) {
-  const sni_layer layer = {x->nodes.n, x->links.n, 0};
+  const sni_layer layer = {x->cost.n, x->links.n, x->links.n, 0, 0};
   return SN_ARR_PUSH(&x->layers, layer, err);
 }
 
@@ -68,29 +86,36 @@ sn_status sni_links_reserve(sni_links *x, size_t n, sn_err *err) {
 /* ---- Layers ---- */
 
 static size_t first_node(const sni_links *x, size_t f) {
-  return f < x->layers.n ? x->layers.data[f].first_node : x->nodes.n;
+  return f < x->layers.n ? x->layers.data[f].first_node : x->cost.n;
 }
 
 static size_t first_link(const sni_links *x, size_t f) {
   return f < x->layers.n ? x->layers.data[f].first_link : x->links.n;
 }
 
-static float slack_of(const sni_links *x, size_t f, const sni_link *l) {
-  const float slack =
-      l->cost - x->nodes.data[first_node(x, f) + (size_t)l->to].cost;
-  return slack > 0.0f ? slack : 0.0f;
+static size_t first_eps(const sni_links *x, size_t f) {
+  return x->layers.data[f].first_eps;
+}
+
+/* Acoustic cost of node i, which is of layer f. */
+static float acoustic_of(const sni_links *x, size_t f, size_t i) {
+  if (f < x->n_pruned) return x->acoustic.data[i];
+  if (f == 0 || x->label.data[i] < 0) return 0.0f;
+  const size_t n_pdfs = (size_t)x->graph->n_pdfs;
+  const int32_t pdf = x->graph->labels[x->label.data[i]].pdf;
+  return -x->rows.data[(f - x->n_pruned) * n_pdfs + (size_t)pdf];
 }
 
 /* Lowers extra[from] for the epsilon links of layer f (extra: of its nodes)
  * until nothing changes. Slacks are not negative, so circles end it, too. */
 static void relax_epsilons(const sni_links *x, size_t f, float *extra) {
-  const size_t begin = first_link(x, f), end = first_link(x, f + 1);
-  for (bool changed = true; changed;) {
+  const float *const cost = x->cost.data + first_node(x, f);
+  const size_t begin = first_eps(x, f), end = first_link(x, f + 1);
+  for (bool changed = begin < end; changed;) {
     changed = false;
     for (size_t i = end; i-- > begin;) {
       const sni_link *const l = &x->links.data[i];
-      if (l->ali >= 0) break; /* epsilon links come last */
-      const float e = slack_of(x, f, l) + extra[l->to];
+      const float e = l->cost - (cost[l->to] - extra[l->to]);
       if (e < extra[l->from]) {
         extra[l->from] = e;
         changed = true;
@@ -102,11 +127,10 @@ static void relax_epsilons(const sni_links *x, size_t f, float *extra) {
 /* Extras of layer f - 1 by the links into layer f. */
 static void relax_arcs(const sni_links *x, size_t f, const float *extra,
                        float *before) {
-  const size_t end = first_link(x, f + 1);
-  for (size_t i = first_link(x, f); i < end; i++) {
+  const float *const cost = x->cost.data + first_node(x, f);
+  for (size_t i = first_link(x, f); i < first_eps(x, f); i++) {
     const sni_link *const l = &x->links.data[i];
-    if (l->ali < 0) break;
-    const float e = slack_of(x, f, l) + extra[l->to];
+    const float e = l->cost - (cost[l->to] - extra[l->to]);
     if (e < before[l->from]) before[l->from] = e;
   }
 }
@@ -117,43 +141,87 @@ static void relax_arcs(const sni_links *x, size_t f, const float *extra,
  * it is the newest. Returns whether any is another than before. */
 static bool set_extras(sni_links *x, size_t f, float *extra) {
   const size_t a = first_node(x, f), n = first_node(x, f + 1) - a;
-  const bool newest = f + 1 == x->layers.n;
-  if (newest)
+  float *const old = x->extra.data + a;
+  if (f + 1 == x->layers.n)
     for (size_t i = 0; i < n; i++) extra[i] = 0.0f;
   else
     relax_epsilons(x, f, extra);
-  bool changed = false;
-  for (size_t i = 0; i < n; i++) {
-    if (!(extra[i] <= x->beam)) extra[i] = INFINITY;
-    sni_node *const node = &x->nodes.data[a + i];
-    changed |= node->extra < extra[i] || node->extra > extra[i];
-    node->extra = extra[i];
-  }
+  for (size_t i = 0; i < n; i++)
+    extra[i] = extra[i] <= x->beam ? extra[i] : INFINITY;
+  const bool changed =
+      f >= x->n_pruned || memcmp(extra, old, n * sizeof *extra) != 0;
+  if (changed) memcpy(old, extra, n * sizeof *extra);
   return changed;
 }
 
+/* Moves those of links[0..n) that stay to the front; returns how many. e: the
+ * least that each costs beyond the best path, of those that stay. */
+static size_t keep_links(sni_link *links, size_t n, const float *limit,
+                         float beam, float *e) {
+  size_t kept = 0;
+  for (size_t i = 0; i < n; i++) {
+    const sni_link l = links[i];
+    links[kept] = l;
+    e[kept] = l.cost - limit[l.to];
+    kept += e[kept] <= beam;
+  }
+  return kept;
+}
+
 /* Keeps of layer f the links that its nodes' extras allow, and begins the
- * extras of the layer before. Most links lead to nodes that have died. */
+ * extras of the layer before. */
 static void drop_links(sni_links *x, size_t f, const float *extra,
                        float *before) {
-  const sni_node *const nodes = x->nodes.data + first_node(x, f);
-  const size_t begin = first_link(x, f), end = first_link(x, f + 1);
-  if (f > 0) {
-    const size_t n = first_node(x, f) - first_node(x, f - 1);
-    for (size_t i = 0; i < n; i++) before[i] = INFINITY;
+  const size_t a = first_node(x, f), n = first_node(x, f + 1) - a;
+  float *const limit = x->limits.data;
+  float *const e = limit + x->most_nodes;
+  for (size_t i = 0; i < n; i++) limit[i] = x->cost.data[a + i] - extra[i];
+  sni_layer *const layer = &x->layers.data[f];
+  sni_link *const links = x->links.data + layer->first_link;
+  const size_t n_arcs = layer->first_eps - layer->first_link;
+  const size_t n_eps = first_link(x, f + 1) - layer->first_eps;
+  layer->n_eps = keep_links(links + n_arcs, n_eps, limit, x->beam, e);
+  layer->n_arcs = keep_links(links, n_arcs, limit, x->beam, e);
+  if (f == 0) return;
+  const size_t n_before = a - first_node(x, f - 1);
+  for (size_t i = 0; i < n_before; i++) before[i] = INFINITY;
+  for (size_t i = 0; i < layer->n_arcs; i++) {
+    float *const b = &before[links[i].from];
+    *b = e[i] < *b ? e[i] : *b;
   }
-  size_t kept = begin;
-  for (size_t i = begin; i < end; i++) {
-    const sni_link *const l = &x->links.data[i];
-    if (!(extra[l->to] < INFINITY)) continue;
-    const float slack = l->cost - nodes[l->to].cost;
-    const float e = (slack > 0.0f ? slack : 0.0f) + extra[l->to];
-    if (!(e <= x->beam)) continue;
-    if (l->ali >= 0 && e < before[l->from]) before[l->from] = e;
-    if (kept != i) x->links.data[kept] = *l;
-    kept++;
+}
+
+/* Moves the nodes of layer f that stay to `to`; number: what they are now
+ * (others: undefined). Returns how many. */
+static size_t slide_nodes(sni_links *x, size_t f, size_t to, int32_t *number) {
+  const size_t a = first_node(x, f), n = first_node(x, f + 1) - a;
+  int32_t *const kept = x->kept.data;
+  const float *const extra = x->extra.data + a;
+  size_t n_kept = 0;
+  for (size_t i = 0; i < n; i++) {
+    kept[n_kept] = (int32_t)i;
+    number[i] = (int32_t)n_kept;
+    n_kept += extra[i] <= x->beam;
   }
-  x->layers.data[f].n_kept = kept - begin;
+  for (size_t k = 0; k < n_kept; k++) {
+    const size_t i = a + (size_t)kept[k];
+    x->acoustic.data[to + k] = acoustic_of(x, f, i);
+    x->cost.data[to + k] = x->cost.data[i];
+    x->label.data[to + k] = x->label.data[i];
+    x->extra.data[to + k] = x->extra.data[i];
+  }
+  /* The start has died only where all have. */
+  if (f == 0 && n > 0)
+    x->start = extra[x->start] <= x->beam ? (size_t)number[x->start] : 0;
+  return n_kept;
+}
+
+static void slide_links(sni_link *to, const sni_link *l, size_t n,
+                        const int32_t *from_number, const int32_t *to_number) {
+  for (size_t i = 0; i < n; i++) {
+    const sni_link x = l[i];
+    to[i] = (sni_link){from_number[x.from], to_number[x.to], x.arc, x.cost};
+  }
 }
 
 /* Step 2. Layers before `from` stay. before, now: scratch for numbers of nodes,
@@ -165,39 +233,40 @@ static void slide(sni_links *x, size_t from, int32_t *before, int32_t *now) {
     for (size_t i = 0; i < n; i++) before[i] = (int32_t)i;
   }
   for (size_t f = from; f < x->layers.n; f++) {
-    const size_t a = first_node(x, f), n = first_node(x, f + 1) - a;
-    const size_t l = first_link(x, f), n_links = x->layers.data[f].n_kept;
-    x->layers.data[f] = (sni_layer){to_node, to_link, n_links};
-    int32_t n_kept = 0;
-    for (size_t i = 0; i < n; i++) {
-      const sni_node node = x->nodes.data[a + i];
-      now[i] = -1;
-      if (!(node.extra <= x->beam)) continue;
-      now[i] = n_kept++;
-      x->nodes.data[to_node++] = node;
-    }
-    /* The start has died only where all have. */
-    if (f == 0 && n > 0)
-      x->start = now[x->start] >= 0 ? (size_t)now[x->start] : 0;
-    for (size_t i = 0; i < n_links; i++) {
-      sni_link link = x->links.data[l + i];
-      link.from = (link.ali >= 0 ? before : now)[link.from];
-      link.to = now[link.to];
-      SN_ASSERT(link.from >= 0 && link.to >= 0);
-      x->links.data[to_link++] = link;
-    }
+    const sni_layer l = x->layers.data[f];
+    const size_t n = slide_nodes(x, f, to_node, now);
+    const size_t to_eps = to_link + l.n_arcs;
+    sni_link *const links = x->links.data;
+    slide_links(links + to_link, links + l.first_link, l.n_arcs, before, now);
+    slide_links(links + to_eps, links + l.first_eps, l.n_eps, now, now);
+    x->layers.data[f] = (sni_layer){to_node, to_link, to_eps, 0, 0};
+    to_node += n;
+    to_link = to_eps + l.n_eps;
     int32_t *const t = before;
     before = now;
     now = t;
   }
-  x->nodes.n = to_node;
+  x->cost.n = x->label.n = x->extra.n = x->acoustic.n = to_node;
   x->links.n = to_link;
+}
+
+/* Room for scratch: for nodes, and for the links of one layer. */
+static sn_status make_scratch(sni_links *x, sn_err *err) {
+  size_t n_links = 0;
+  for (size_t f = 0; f < x->layers.n; f++) {
+    const size_t n = first_link(x, f + 1) - first_link(x, f);
+    if (n > n_links) n_links = n;
+  }
+  const size_t n = x->most_nodes;
+  SN_TRY(SN_ARR_RESIZE(&x->extras, 2 * n, err));
+  SN_TRY(SN_ARR_RESIZE(&x->renumber, 2 * n, err));
+  SN_TRY(SN_ARR_RESIZE(&x->kept, n + 1, err));
+  return SN_ARR_RESIZE(&x->limits, n + n_links + 1, err);
 }
 
 static sn_status prune(sni_links *x, sn_err *err) {
   if (x->links.n > x->peak_links) x->peak_links = x->links.n;
-  SN_TRY(SN_ARR_RESIZE(&x->extras, 2 * x->most_nodes, err));
-  SN_TRY(SN_ARR_RESIZE(&x->renumber, 2 * x->most_nodes, err));
+  SN_TRY(make_scratch(x, err));
   float *now = x->extras.data, *before = x->extras.data + x->most_nodes;
   size_t f = x->layers.n;
   while (f > 0) {
@@ -213,18 +282,31 @@ static sn_status prune(sni_links *x, sn_err *err) {
   }
   slide(x, f, x->renumber.data, x->renumber.data + x->most_nodes);
   x->n_pruned = x->layers.n;
+  if (f < x->no_cut_before) x->no_cut_before = f;
   return SN_OK;
 }
 
-sn_status sni_links_end(sni_links *x, const float *costs, size_t n,
-                        size_t stride_bytes, sn_err *err) {
-  SN_TRY(SN_ARR_RESERVE(&x->nodes, x->nodes.n + n, err));
-  const unsigned char *at = (const unsigned char *)costs;
-  for (size_t i = 0; i < n; i++, at += stride_bytes) {
-    float cost;
-    memcpy(&cost, at, sizeof cost);
-    x->nodes.data[x->nodes.n++] = (sni_node){cost, 0.0f};
+sn_status sni_links_end(sni_links *x, const sni_layer_nodes *nodes,
+                        sn_err *err) {
+  const size_t a = x->cost.n, n = nodes->n;
+  const size_t n_pdfs = (size_t)x->graph->n_pdfs;
+  const size_t row = (x->layers.n - 1 - x->n_pruned) * n_pdfs;
+  SN_TRY(SN_ARR_RESERVE(&x->rows, row + n_pdfs, err));
+  SN_TRY(SN_ARR_RESERVE(&x->extra, a + n, err));
+  SN_TRY(SN_ARR_RESERVE(&x->acoustic, a + n, err));
+  SN_TRY(SN_ARR_RESERVE(&x->label, a + n, err));
+  SN_TRY(SN_ARR_RESIZE(&x->cost, a + n, err));
+  x->label.n = x->extra.n = x->acoustic.n = a + n;
+  const unsigned char *cost = (const unsigned char *)nodes->costs;
+  const unsigned char *label = (const unsigned char *)nodes->labels;
+  for (size_t i = a; i < a + n; i++) {
+    memcpy(&x->cost.data[i], cost, sizeof x->cost.data[i]);
+    memcpy(&x->label.data[i], label, sizeof x->label.data[i]);
+    cost += nodes->stride_bytes;
+    label += nodes->stride_bytes;
   }
+  if (nodes->loglik != NULL)
+    memcpy(x->rows.data + row, nodes->loglik, n_pdfs * sizeof *x->rows.data);
   if (n > x->most_nodes) x->most_nodes = n;
   return x->layers.n >= x->n_pruned + x->prune_every ? prune(x, err) : SN_OK;
 }
@@ -236,26 +318,52 @@ sn_status sni_links_end(sni_links *x, const float *costs, size_t n,
  * a node is that of the best complete path through it. */
 static void best_node(const sni_links *x, size_t f, bool into,
                       sni_links_cut *cut) {
-  const sni_node *const nodes = x->nodes.data + first_node(x, into ? f : f - 1);
-  const size_t end = first_link(x, f + 1);
+  const float *const extra = x->extra.data + first_node(x, into ? f : f - 1);
   int32_t best = -1;
   float second = INFINITY;
-  for (size_t i = first_link(x, f); i < end; i++) {
+  for (size_t i = first_link(x, f); i < first_eps(x, f); i++) {
     const sni_link *const l = &x->links.data[i];
-    if (l->ali < 0) break; /* epsilon links come last */
     const int32_t node = into ? l->to : l->from;
     if (node == best) continue;
     if (best < 0) {
       best = node;
-    } else if (nodes[node].extra < nodes[best].extra) {
-      second = nodes[best].extra;
+    } else if (extra[node] < extra[best]) {
+      second = extra[best];
       best = node;
-    } else if (nodes[node].extra < second) {
-      second = nodes[node].extra;
+    } else if (extra[node] < second) {
+      second = extra[node];
     }
   }
   const sni_links_cut c = {into ? f : f - 1, (size_t)best, into, second};
   if (best >= 0 && second > cut->beam) *cut = c;
+}
+
+/* Whether all links into layer f lead to one node (into), or come from one. */
+static bool all_one(const sni_links *x, size_t f, bool into) {
+  const size_t begin = first_link(x, f), end = first_eps(x, f);
+  for (size_t i = begin + 1; i < end; i++) {
+    const sni_link *const l = &x->links.data[i];
+    if (into ? l->to != l[-1].to : l->from != l[-1].from) return false;
+  }
+  return begin < end;
+}
+
+bool sni_links_find_true_cut(sni_links *x, size_t least, sni_links_cut *cut) {
+  if (least < 1) least = 1;
+  if (least < x->no_cut_before) least = x->no_cut_before;
+  *cut = (sni_links_cut){.beam = 0.0f};
+  for (size_t f = x->layers.n - 1; f-- > least;) {
+    if (all_one(x, f, true))
+      best_node(x, f, true, cut);
+    else if (all_one(x, f + 1, false))
+      best_node(x, f + 1, false, cut);
+    else
+      continue;
+    return true;
+  }
+  /* The last layer that was looked at had links of the newest one. */
+  if (x->layers.n > 2) x->no_cut_before = x->layers.n - 2;
+  return false;
 }
 
 bool sni_links_find_cut(const sni_links *x, size_t least, sni_links_cut *cut) {
@@ -276,75 +384,89 @@ bool sni_links_find_cut(const sni_links *x, size_t least, sni_links_cut *cut) {
     (arr)->n -= (count);                                 \
   } while (0)
 
+/* Keeps those of links[0..n) that come from nodes that are reached. */
+static size_t keep_from(sni_link *links, size_t n, const float *reached) {
+  size_t kept = 0;
+  for (size_t i = 0; i < n; i++) {
+    const sni_link l = links[i];
+    if (l.from >= 0 && reached[l.from] > 0.0f) links[kept++] = l;
+  }
+  return kept;
+}
+
 /* Whether each node of layer f can be reached, into now; before: of the layer
  * before. Keeps the links between such nodes. */
 static void keep_reached(sni_links *x, size_t f, const float *before,
                          float *now) {
-  sni_node *const nodes = x->nodes.data + first_node(x, f);
+  float *const extra = x->extra.data + first_node(x, f);
   const size_t n = first_node(x, f + 1) - first_node(x, f);
-  const size_t begin = first_link(x, f), end = first_link(x, f + 1);
+  sni_layer *const layer = &x->layers.data[f];
+  sni_link *const links = x->links.data + layer->first_link;
+  const size_t n_arcs = layer->first_eps - layer->first_link;
+  const size_t n_eps = first_link(x, f + 1) - layer->first_eps;
   for (size_t i = 0; i < n; i++) now[i] = f == 0 && i == x->start;
+  layer->n_arcs = keep_from(links, n_arcs, before);
+  for (size_t i = 0; i < layer->n_arcs; i++) now[links[i].to] = 1.0f;
   for (bool changed = true; changed;) {
     changed = false;
-    for (size_t i = begin; i < end; i++) {
-      const sni_link *const l = &x->links.data[i];
-      const bool reached = l->ali < 0 ? now[l->from] > 0.0f
-                                      : l->from >= 0 && before[l->from] > 0.0f;
-      if (!reached || now[l->to] > 0.0f) continue;
-      now[l->to] = 1.0f;
+    for (size_t i = n_arcs; i < n_arcs + n_eps; i++) {
+      if (!(now[links[i].from] > 0.0f) || now[links[i].to] > 0.0f) continue;
+      now[links[i].to] = 1.0f;
       changed = true;
     }
   }
-  size_t kept = begin;
-  for (size_t i = begin; i < end; i++) {
-    const sni_link l = x->links.data[i];
-    if (l.ali < 0 ? now[l.from] > 0.0f : l.from >= 0 && before[l.from] > 0.0f)
-      x->links.data[kept++] = l;
-  }
-  x->layers.data[f].n_kept = kept - begin;
+  layer->n_eps = keep_from(links + n_arcs, n_eps, now);
   const bool newest = f + 1 == x->layers.n;
   for (size_t i = 0; i < n; i++) {
     if (now[i] > 0.0f) continue;
     /* The best path to each of the newest nodes runs through the cut. */
     SN_ASSERT(!newest);
-    nodes[i].extra = INFINITY;
+    extra[i] = INFINITY;
   }
 }
 
 /* Layer cut->layer becomes layer 0. */
 static void shift(sni_links *x, const sni_links_cut *cut) {
   const size_t f = cut->layer;
-  size_t node = first_node(x, f), link = first_link(x, f);
+  size_t node = first_node(x, f), link = first_eps(x, f);
   const size_t next_node = first_node(x, f + 1);
   const size_t next_link = first_link(x, f + 1);
   if (cut->comes_together) {
-    while (link < next_link && x->links.data[link].ali >= 0) link++;
     x->start = cut->node;
   } else { /* of this layer only the node itself is left, as its last one */
-    x->nodes.data[next_node - 1] = x->nodes.data[node + cut->node];
+    const size_t from = node + cut->node;
     node = next_node - 1;
+    x->cost.data[node] = x->cost.data[from];
+    x->label.data[node] = x->label.data[from];
+    x->extra.data[node] = x->extra.data[from];
+    x->acoustic.data[node] = x->acoustic.data[from];
     link = next_link;
-    for (size_t i = link; i < first_link(x, f + 2); i++) {
+    for (size_t i = link; i < first_eps(x, f + 1); i++) {
       sni_link *const l = &x->links.data[i];
-      if (l->ali >= 0) l->from = (size_t)l->from == cut->node ? 0 : -1;
+      l->from = (size_t)l->from == cut->node ? 0 : -1;
     }
     x->start = 0;
   }
-  DROP_FIRST(&x->nodes, node);
+  DROP_FIRST(&x->cost, node);
+  DROP_FIRST(&x->label, node);
+  DROP_FIRST(&x->extra, node);
+  DROP_FIRST(&x->acoustic, node);
   DROP_FIRST(&x->links, link);
   DROP_FIRST(&x->layers, f);
   x->n_pruned -= f;
-  x->layers.data[0].first_node = x->layers.data[0].first_link = 0;
+  x->no_cut_before = 0;
+  x->layers.data[0] = (sni_layer){0, 0, 0, 0, 0};
   for (size_t i = 1; i < x->layers.n; i++) {
     x->layers.data[i].first_node -= node;
     x->layers.data[i].first_link -= link;
+    x->layers.data[i].first_eps -= link;
   }
 }
 
 sn_status sni_links_forget(sni_links *x, const sni_links_cut *cut,
                            sn_err *err) {
-  SN_TRY(SN_ARR_RESIZE(&x->extras, 2 * x->most_nodes, err));
-  SN_TRY(SN_ARR_RESIZE(&x->renumber, 2 * x->most_nodes, err));
+  SN_ASSERT(sni_links_just_pruned(x));
+  SN_TRY(make_scratch(x, err));
   shift(x, cut);
   if (isinf(cut->beam)) return SN_OK;
   float *now = x->extras.data, *before = x->extras.data + x->most_nodes;
@@ -365,18 +487,18 @@ sn_status sni_links_forget(sni_links *x, const sni_links_cut *cut,
 static void final_extras(const sni_links *x, size_t last,
                          const sni_links_finish *f, float *extra) {
   const size_t a = first_node(x, last), n = first_node(x, last + 1) - a;
-  for (size_t i = 0; i < x->nodes.n; i++) extra[i] = INFINITY;
+  for (size_t i = 0; i < x->cost.n; i++) extra[i] = INFINITY;
   if (f->cut != NULL) {
     extra[a + f->cut->node] = 0.0f;
   } else {
     float best = INFINITY;
     for (size_t i = 0; i < n; i++) {
-      const float total = x->nodes.data[a + i].cost + f->final_costs[i];
+      const float total = x->cost.data[a + i] + f->final_costs[i];
       if (total < best) best = total;
     }
     if (!(best < INFINITY)) return;
     for (size_t i = 0; i < n; i++)
-      extra[a + i] = x->nodes.data[a + i].cost + f->final_costs[i] - best;
+      extra[a + i] = x->cost.data[a + i] + f->final_costs[i] - best;
   }
   for (size_t k = last + 1; k-- > 0;) {
     float *const here = extra + first_node(x, k);
@@ -389,47 +511,76 @@ static void final_extras(const sni_links *x, size_t last,
 typedef struct drawing {
   const float *extra;    /* [nodes] */
   const int32_t *states; /* [nodes] -1: none */
+  const int32_t *mark_of;
   sn_lat_builder *b;
 } drawing;
 
-static sn_status add_link(const sni_link *l, const sni_links_finish *f,
-                          int32_t from, int32_t to, sn_lat_builder *b,
-                          sn_err *err) {
-  const bool is_eps = l->ali < 0;
-  const bool enters = !is_eps && l->ali % 2 == 0;
+/* A link as the lattice has it. */
+typedef struct part {
+  int32_t from, to; /* states of the lattice */
+  int32_t ali;      /* -1: epsilon */
+  int32_t output;
+  float graph, acoustic;
+} part;
+
+static sn_status add_part(const drawing *d, const part *p, sn_err *err) {
+  const bool is_eps = p->ali < 0;
+  const bool enters = !is_eps && p->ali % 2 == 0;
   const int32_t mark =
-      enters && f->mark_of != NULL ? f->mark_of[l->ali / 2] : 0;
-  int32_t word = l->output;
+      enters && d->mark_of != NULL ? d->mark_of[p->ali / 2] : 0;
+  int32_t word = p->output, from = p->from;
   if (mark > 0 && word > 0) { /* one after the other */
     int32_t between = 0;
-    SN_TRY(sn_lat_builder_state(b, &between, err));
-    SN_TRY(
-        sn_lat_builder_arc(b, from, between, word, 0.0f, 0.0f, NULL, 0, err));
+    SN_TRY(sn_lat_builder_state(d->b, &between, err));
+    SN_TRY(sn_lat_builder_arc(d->b, from, between, word, 0.0f, 0.0f, NULL, 0,
+                              err));
     from = between;
     word = mark;
   } else if (mark > 0) {
     word = mark;
   }
-  return sn_lat_builder_arc(b, from, to, word, l->graph, l->acoustic, &l->ali,
-                            is_eps ? 0 : 1, err);
+  return sn_lat_builder_arc(d->b, from, p->to, word, p->graph, p->acoustic,
+                            &p->ali, is_eps ? 0 : 1, err);
 }
 
-static sn_status add_layer(const sni_links *x, size_t k,
-                           const sni_links_finish *f, const drawing *d,
+/* Link i, which is of layer k, as the graph has it. */
+static part part_of(const sni_links *x, size_t k, size_t i, const drawing *d) {
+  const sn_graph *const g = x->graph;
+  const sni_link *const l = &x->links.data[i];
+  const size_t here = first_node(x, k), to = here + (size_t)l->to;
+  part p = {.to = d->states[to]};
+  if (i >= first_eps(x, k)) {
+    p.from = d->states[here + (size_t)l->from];
+    p.ali = -1;
+    p.output = g->eps[l->arc].output;
+    p.graph = g->eps[l->arc].cost;
+    return p;
+  }
+  const int32_t label = x->label.data[to];
+  p.from = d->states[first_node(x, k - 1) + (size_t)l->from];
+  p.acoustic = acoustic_of(x, k, to);
+  p.ali = 2 * label + (l->arc == SNI_LOOP);
+  if (l->arc == SNI_LOOP) {
+    p.graph = g->labels[label].loop_cost;
+  } else {
+    p.output = g->emit[l->arc].output;
+    p.graph = g->emit[l->arc].cost;
+  }
+  return p;
+}
+
+static sn_status add_layer(const sni_links *x, size_t k, const drawing *d,
                            sn_err *err) {
-  const size_t here = first_node(x, k);
-  const size_t before = k > 0 ? first_node(x, k - 1) : 0;
+  const float *const cost = x->cost.data + first_node(x, k);
+  const float *const extra = d->extra + first_node(x, k);
   for (size_t i = first_link(x, k); i < first_link(x, k + 1); i++) {
     const sni_link *const l = &x->links.data[i];
-    const bool is_eps = l->ali < 0;
-    const int32_t from = d->states[(is_eps ? here : before) + (size_t)l->from];
-    const int32_t to = d->states[here + (size_t)l->to];
-    if (from < 0 || to < 0) continue;
-    if (!(slack_of(x, k, l) + d->extra[here + (size_t)l->to] <= x->beam))
-      continue;
+    if (!(l->cost - (cost[l->to] - extra[l->to]) <= x->beam)) continue;
+    const part p = part_of(x, k, i, d);
+    if (p.from < 0 || p.to < 0) continue;
     /* A loop that says nothing only adds to the cost. */
-    if (is_eps && from == to && l->output == 0) continue;
-    SN_TRY(add_link(l, f, from, to, d->b, err));
+    if (p.ali < 0 && p.from == p.to && p.output == 0) continue;
+    SN_TRY(add_part(d, &p, err));
   }
   return SN_OK;
 }
@@ -439,19 +590,19 @@ static sn_status build(const sni_links *x, const sni_links_finish *f,
                        sn_lat *out, sn_err *err) {
   const size_t last = f->cut != NULL ? f->cut->layer : x->layers.n - 1;
   final_extras(x, last, f, extra);
-  for (size_t i = 0; i < x->nodes.n; i++) {
+  for (size_t i = 0; i < x->cost.n; i++) {
     states[i] = -1;
     if (extra[i] <= x->beam) SN_TRY(sn_lat_builder_state(b, &states[i], err));
   }
   if (first_node(x, 1) <= x->start || states[x->start] < 0) return SN_OK;
-  const drawing d = {extra, states, b};
-  for (size_t k = 0; k <= last; k++) SN_TRY(add_layer(x, k, f, &d, err));
+  const drawing d = {extra, states, f->mark_of, b};
+  for (size_t k = 0; k <= last; k++) SN_TRY(add_layer(x, k, &d, err));
   const size_t a = first_node(x, last);
   if (f->cut != NULL)
     SN_TRY(sn_lat_builder_final(b, states[a + f->cut->node], 0.0f, 0.0f, NULL,
                                 0, err));
   else
-    for (size_t i = a; i < x->nodes.n; i++)
+    for (size_t i = a; i < x->cost.n; i++)
       if (states[i] >= 0 && f->final_costs[i - a] < INFINITY)
         SN_TRY(sn_lat_builder_final(b, states[i], f->final_costs[i - a], 0.0f,
                                     NULL, 0, err));
@@ -464,8 +615,8 @@ sn_status sni_links_lattice(const sni_links *x, const sni_links_finish *f,
   if (x->layers.n == 0) return SN_OK;
   sn_lat_builder *b = NULL;
   SN_TRY(sn_lat_builder_create(&b, err));
-  float *const extra = sn_calloc(x->nodes.n, sizeof *extra);
-  int32_t *const states = sn_calloc(x->nodes.n, sizeof *states);
+  float *const extra = sn_calloc(x->cost.n, sizeof *extra);
+  int32_t *const states = sn_calloc(x->cost.n, sizeof *states);
   const sn_status s = extra == NULL || states == NULL
                           ? sn_fail_nomem(err, "lattice")
                           : build(x, f, extra, states, b, out, err);

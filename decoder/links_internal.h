@@ -3,9 +3,9 @@
  * way from token to token that may still be on a path within the lattice beam.
  *
  * Layer f holds the nodes that stand behind f frames (layer 0: the start and
- * its epsilon closure) and the links that lead into them. The search fills
- * the newest layer: nodes are its tokens, in the same order, so that a link
- * names token indices. */
+ * its epsilon closure) and the links that lead into them. The search writes
+ * links of the newest layer straight into the array: nodes are its tokens, in
+ * the same order, so that a link names token indices. */
 #ifndef SN_DECODER_LINKS_INTERNAL_H
 #define SN_DECODER_LINKS_INTERNAL_H
 #include <stdbool.h>
@@ -15,44 +15,55 @@
 #include "base/arr.h"
 #include "base/status.h"
 #include "decoder/lattice.h"
+#include "graphs/graph.h"
 #ifdef __cplusplus
 extern "C" {
 #endif
 
-/* One arc or self-loop that was taken. */
+/* One arc or self-loop that was taken. What it says and costs is the graph's:
+ * see link_label and its like in links.c. */
 typedef struct sni_link {
   int32_t from, to; /* nodes of their layers; from is in the layer before, or in
-                       the same one where ali is -1 (epsilon) */
-  int32_t ali;      /* 2 * label, + 1 for a self-loop; -1: epsilon */
-  int32_t output;   /* word + 1; 0: none */
-  float graph, acoustic; /* acoustic unscaled */
-  float cost;            /* of the best path that ends with it, as tokens of
-                            its layer count: relative to that layer's offset */
+                       the same one where it is an epsilon arc */
+  uint32_t arc;     /* in the graph's `emit` or `eps`; or SNI_LOOP */
+  float cost; /* of the best path that ends with it, as tokens of its layer
+                 count: relative to that layer's offset */
 } sni_link;
 
-typedef struct sni_node {
-  float cost;  /* of the best path into it, as the token's */
-  float extra; /* how much worse than the best its best continuation to the
-                  newest layer is, at least; +infinity: it has none */
-} sni_node;
+#define SNI_LOOP UINT32_MAX /* `arc` of a self-loop */
 
 typedef struct sni_layer {
   size_t first_node, first_link; /* they end where the next layer's begin */
-  size_t n_kept;                 /* scratch: links that pruning left */
+  size_t first_eps;     /* links of epsilon arcs: the last ones of the layer */
+  size_t n_arcs, n_eps; /* scratch: links that pruning left */
 } sni_layer;
 
 typedef struct sni_links {
+  const sn_graph *graph;
   float beam;         /* lattice beam; 0: off */
   size_t prune_every; /* layers */
-  SN_ARR(sni_node) nodes;
+  /* Nodes. All arcs into a state have the state's label, so the acoustic cost
+   * of what leads to a node is the node's. */
+  sn_arr_f32 cost;     /* of the best path into it, as the token's */
+  sn_arr_i32 label;    /* of its state; -1: none */
+  sn_arr_f32 extra;    /* how much worse than the best its best continuation to
+                          the newest layer is, at least; +infinity: it has none;
+                          of layers that have been pruned */
+  sn_arr_f32 acoustic; /* unscaled; of layers that have been pruned */
+  sn_arr_f32 rows;     /* [prune_every x n_pdfs] log-likelihoods behind the
+                          layers that have not */
   SN_ARR(sni_link) links;
   SN_ARR(sni_layer) layers;
-  sn_arr_f32 extras;   /* scratch: of two layers */
-  sn_arr_i32 renumber; /* scratch: of two layers */
-  size_t n_pruned;     /* layers when it was pruned last */
-  size_t start;        /* node of layer 0 where all paths begin */
-  size_t most_nodes;   /* of any layer so far */
-  size_t peak_links;   /* most at one time */
+  sn_arr_f32 extras;    /* scratch: of two layers */
+  sn_arr_f32 limits;    /* scratch: of one layer */
+  sn_arr_i32 renumber;  /* scratch: of two layers */
+  sn_arr_i32 kept;      /* scratch: of one layer */
+  size_t n_pruned;      /* layers when it was pruned last */
+  size_t start;         /* node of layer 0 where all paths begin */
+  size_t most_nodes;    /* of any layer so far */
+  size_t peak_links;    /* most at one time */
+  size_t no_cut_before; /* layers that were searched for a true cut in vain, and
+                           have not changed since */
 } sni_links;
 
 void sni_links_reset(sni_links *x);
@@ -62,21 +73,29 @@ size_t sni_links_bytes(const sni_links *x);
 /* Begins a layer; what is added from now on belongs to it. */
 SN_NODISCARD sn_status sni_links_begin(sni_links *x, sn_err *err);
 
-/* Room for n more links. */
+/* Room for n more links, to be written behind links.n, which counts them. */
 static inline bool sni_links_has_room(const sni_links *x, size_t n) {
   return x->links.n + n <= x->links.cap;
 }
 SN_NODISCARD sn_status sni_links_reserve(sni_links *x, size_t n, sn_err *err);
 
-/* Adds a link; room must have been made. */
-static inline void sni_links_add(sni_links *x, sni_link link) {
-  x->links.data[x->links.n++] = link;
+/* Links from here on are epsilon arcs within the layer. */
+static inline void sni_links_begin_eps(sni_links *x) {
+  x->layers.data[x->layers.n - 1].first_eps = x->links.n;
 }
 
-/* Ends the newest layer: its nodes have costs[0 .. n), stride_bytes apart. Now
- * and then it prunes all layers that may have changed. */
-SN_NODISCARD sn_status sni_links_end(sni_links *x, const float *costs, size_t n,
-                                     size_t stride_bytes, sn_err *err);
+/* The nodes of a layer as the search has them. */
+typedef struct sni_layer_nodes {
+  const float *costs;    /* [n], stride_bytes apart */
+  const int32_t *labels; /* likewise; -1: no arc or loop leads here */
+  size_t n, stride_bytes;
+  const float *loglik; /* [n_pdfs] of the frame before; NULL: layer 0 */
+} sni_layer_nodes;
+
+/* Ends the newest layer. Now and then it prunes all layers that may have
+ * changed. */
+SN_NODISCARD sn_status sni_links_end(sni_links *x, const sni_layer_nodes *nodes,
+                                     sn_err *err);
 
 /* ---- Cuts: nodes that all paths run through ---- */
 
@@ -93,8 +112,12 @@ typedef struct sni_links_cut {
 static inline bool sni_links_just_pruned(const sni_links *x) {
   return x->layers.n > 1 && x->n_pruned == x->layers.n;
 }
-/* The last true cut at layer `least` or behind it, before the newest layer; or,
- * where there is none, the one of widest beam. false: no beam makes one. */
+/* The last true cut at layer `least` or behind it, before the newest layer.
+ * `least` does not decrease from call to call, but when links were forgotten.
+ */
+bool sni_links_find_true_cut(sni_links *x, size_t least, sni_links_cut *cut);
+/* The cut of widest beam there; of equals the last. false: no beam makes one.
+ */
 bool sni_links_find_cut(const sni_links *x, size_t least, sni_links_cut *cut);
 /* Forgets what lies before the cut, which is the new start, in layer 0, and
  * what can no longer be reached. */

@@ -167,6 +167,7 @@ static void begin_next(sni_search *s) {
 
 static void use_lattice_beam(sni_search *s) {
   const float beam = s->opts.lattice_beam;
+  s->links.graph = s->graph;
   s->links.beam = beam < COST_LIMIT ? beam : COST_LIMIT;
   const size_t stretch = (size_t)s->opts.lattice_stretch;
   s->links.prune_every = stretch > 1 && stretch / 2 < PRUNE_LINKS_EVERY
@@ -239,6 +240,7 @@ void sni_search_clear(sni_search *s) {
   sn_free(s->queue_now);
   sni_trace_clear(&s->trace);
   sni_links_clear(&s->links);
+  SN_ARR_FREE(&s->eps_links);
   memset(s, 0, sizeof *s);
 }
 
@@ -253,10 +255,21 @@ size_t sni_search_bytes(const sni_search *s) {
          s->cap *
              (2 * sizeof(sni_token) + sizeof(float) + 2 * sizeof(int32_t)) +
          s->n_slots * sizeof(sni_slot) + sni_trace_bytes(&s->trace) +
-         sni_links_bytes(&s->links);
+         s->eps_links.cap * sizeof(sni_eps_link) + sni_links_bytes(&s->links);
 }
 
 /* ---- Epsilon closure ---- */
+
+static inline bool wants_links(const sni_search *s) {
+  return s->links.beam > 0.0f;
+}
+
+/* Room must have been made. */
+static inline void note_eps(sni_search *s, size_t from, size_t to, uint32_t arc,
+                            float cost) {
+  s->eps_links.data[s->eps_links.n++] = (sni_eps_link){
+      {(int32_t)from, (int32_t)to, arc, cost}, s->next[from].cost};
+}
 
 /* Follows the epsilon arcs of next[i]. seen: tokens below it have been
  * followed already, so an improved one has to be queued. */
@@ -269,8 +282,9 @@ static sn_status follow_eps(sni_search *s, size_t i, size_t seen, float cutoff,
   const uint32_t first = g->states[state].first_eps;
   const uint32_t end = g->states[state + 1].first_eps;
   if (first == end) return SN_OK;
-  s->next[i].has_eps = 1;
   SN_TRY(make_room(s, end - first, err));
+  if (wants_links(s))
+    SN_TRY(SN_ARR_RESERVE(&s->eps_links, s->eps_links.n + (end - first), err));
   const sni_token from = s->next[i];
   s->stats.n_eps += end - first;
   for (uint32_t a = first; a < end; a++) {
@@ -284,11 +298,13 @@ static sn_status follow_eps(sni_search *s, size_t i, size_t seen, float cutoff,
       slot->state = arc->next;
       slot->serial = s->first_serial + (int32_t)to;
       s->next[to].state = arc->next;
-      s->next[to].queued = s->next[to].has_eps = 0; /* label: in its turn */
+      s->next[to].cost = INFINITY;
+      s->next[to].queued = 0; /* label: in its turn */
     } else {
       to = (size_t)(slot->serial - s->first_serial);
-      if (!(cost < s->next[to].cost)) continue;
     }
+    if (wants_links(s)) note_eps(s, i, to, a, cost);
+    if (!(cost < s->next[to].cost)) continue;
     sni_token *const t = &s->next[to];
     t->cost = cost;
     if (arc->output > 0) {
@@ -319,6 +335,7 @@ static sn_status follow_eps(sni_search *s, size_t i, size_t seen, float cutoff,
 static sn_status close_epsilons(sni_search *s, float cutoff, sn_err *err) {
   const sn_graph *const g = s->graph;
   size_t queued = 0;
+  s->eps_links.n = 0;
   for (size_t i = 0; i < s->n_next; i++) {
     if (i + STATE_AHEAD < s->n_next)
       __builtin_prefetch(&g->states[s->next[i + STATE_AHEAD].state]);
@@ -346,64 +363,22 @@ static sn_status close_epsilons(sni_search *s, float cutoff, sn_err *err) {
   return SN_OK;
 }
 
-/* ---- Links, where lattices are wanted ---- */
-
-static inline bool wants_links(const sni_search *s) {
-  return s->links.beam > 0.0f;
-}
-
-/* The epsilon arcs between the tokens of the closed frame, whose costs are
- * final now: so each is recorded once. */
-static sn_status link_epsilons(sni_search *s, float cutoff, sn_err *err) {
-  const sn_graph *const g = s->graph;
-  for (size_t i = 0; i < s->n_next; i++) {
-    const sni_token *const from = &s->next[i];
-    if (from->has_eps == 0) continue;
-    const uint32_t first = g->states[from->state].first_eps;
-    const uint32_t end = g->states[from->state + 1].first_eps;
-    SN_TRY(sni_links_reserve(&s->links, end - first, err));
-    for (uint32_t a = first; a < end; a++) {
-      const sn_graph_arc *const arc = &g->eps[a];
-      const float cost = from->cost + arc->cost;
-      if (!(cost <= cutoff)) continue;
-      const sni_slot *const slot = find_slot(s, arc->next);
-      SN_ASSERT(slot->serial >= s->first_serial);
-      const int32_t to = slot->serial - s->first_serial;
-      if (!(cost <= s->next[to].cost + s->links.beam)) continue;
-      sni_links_add(&s->links, (sni_link){.from = (int32_t)i,
-                                          .to = to,
-                                          .ali = -1,
-                                          .output = arc->output,
-                                          .graph = arc->cost,
-                                          .cost = cost});
-    }
-  }
-  return SN_OK;
-}
-
-static sn_status end_layer(sni_search *s, float cutoff, sn_err *err) {
-  SN_TRY(link_epsilons(s, cutoff, err));
-  return sni_links_end(&s->links, &s->next[0].cost, s->n_next,
-                       sizeof s->next[0], err);
-}
-
-/* Links to tokens that will not be expanded lead nowhere, now that the cutoff
- * is known; nor do those that a better path into the same token has left behind
- * by more than the lattice beam. They are most of the links of a frame, and go
- * while they are still in the cache. (A token beyond the cutoff whose epsilon
- * arcs were followed may have better ones behind it.) */
-static void thin_links(sni_search *s, float cutoff) {
+/* Makes the layer of the closed frame. Costs of tokens are final now: the
+ * epsilon arcs of one that was improved after they were followed have been
+ * followed again, so of each token those count that its last cost is in. */
+static sn_status end_layer(sni_search *s, const float *loglik, sn_err *err) {
   sni_links *const x = &s->links;
-  sni_link *const links = x->links.data;
-  size_t kept = x->layers.data[x->layers.n - 1].first_link;
-  for (size_t i = kept; i < x->links.n; i++) {
-    const sni_token *const to = &s->cur[links[i].to];
-    if (to->cost > cutoff && !to->has_eps) continue;
-    if (!(links[i].cost <= to->cost + x->beam)) continue;
-    if (kept != i) links[kept] = links[i];
-    kept++;
+  sni_links_begin_eps(x);
+  SN_TRY(sni_links_reserve(x, s->eps_links.n, err));
+  for (size_t i = 0; i < s->eps_links.n; i++) {
+    const sni_eps_link *const l = &s->eps_links.data[i];
+    if (s->next[l->link.from].cost < l->from_cost) continue;
+    if (!(l->link.cost <= s->next[l->link.to].cost + x->beam)) continue;
+    x->links.data[x->links.n++] = l->link;
   }
-  x->links.n = kept;
+  const sni_layer_nodes nodes = {&s->next[0].cost, &s->next[0].label, s->n_next,
+                                 sizeof s->next[0], loglik};
+  return sni_links_end(x, &nodes, err);
 }
 
 /* ---- Frames ---- */
@@ -425,7 +400,7 @@ sn_status sni_search_start(sni_search *s, sn_err *err) {
   use_lattice_beam(s); /* it may have been dropped in the utterance before */
   if (wants_links(s)) SN_TRY(sni_links_begin(&s->links, err));
   SN_TRY(close_epsilons(s, s->bound, err));
-  if (wants_links(s)) SN_TRY(end_layer(s, s->bound, err));
+  if (wants_links(s)) SN_TRY(end_layer(s, NULL, err));
   sni_token *const t = s->cur;
   s->cur = s->next;
   s->next = t;
@@ -505,32 +480,34 @@ static inline sni_token *place(sni_search *s, int32_t state) {
   t->state = state;
   t->cost = INFINITY;
   t->record = -1;
-  t->queued = t->has_eps = 0;
+  t->queued = 0;
   __builtin_prefetch(&s->graph->states[state]);
   return t;
 }
 
-/* Notes the way from cur[from] to `to`, unless it is so much worse than one
- * that is known that it can never be within the lattice beam. */
-static inline void link_to(sni_search *s, const sni_token *to, sni_link link,
-                           int32_t label, const float *loglik) {
-  if (!(link.cost <= to->cost + s->links.beam)) return;
-  link.to = (int32_t)(to - s->next);
-  link.acoustic = -loglik[s->label_pdf[label]];
-  sni_links_add(&s->links, link);
+/* Room for n more links behind *at, in the array that the search writes to. */
+static inline sn_status link_room(sni_links *x, size_t n, sni_link **at,
+                                  sn_err *err) {
+  x->links.n = (size_t)(*at - x->links.data);
+  if (sni_links_has_room(x, n)) return SN_OK;
+  SN_TRY(sni_links_reserve(x, n, err));
+  *at = x->links.data + x->links.n;
+  return SN_OK;
 }
 
-/* Step 4. links_of: this frame's log-likelihoods where links are wanted, else
- * NULL, which is known when this is compiled: a search without lattices has no
- * test for it. */
+/* Step 4. with_links is known when this is compiled: a search without lattices
+ * has no test for it. A way to a token that is so much worse than one that is
+ * known that it can never be within the lattice beam is no link. */
 static inline __attribute__((always_inline)) sn_status expand_any(
-    sni_search *s, const cut *c, const float *links_of, sn_err *err) {
+    sni_search *s, const cut *c, bool with_links, sn_err *err) {
   const sn_graph *const g = s->graph;
   /* Records from here on belong to one token of `next` each: nobody has
    * followed its arcs yet, so a better path takes over its place. */
   const int32_t own = (int32_t)s->trace.live.n;
   const float *const ac = s->label_cost;
   float bound = bound_from_best(s, c);
+  const float lattice_beam = s->links.beam;
+  sni_link *link = with_links ? s->links.links.data + s->links.links.n : NULL;
   for (size_t i = 0; i < s->n_cur; i++) {
     if (i + STATE_AHEAD < s->n_cur) {
       const sni_token *const later = &s->cur[i + STATE_AHEAD];
@@ -549,20 +526,16 @@ static inline __attribute__((always_inline)) sn_status expand_any(
     s->stats.n_tokens++;
     s->stats.n_arcs += end - first;
     SN_TRY(make_room(s, (size_t)(end - first) + 1, err));
-    if (links_of != NULL && !sni_links_has_room(&s->links, end - first + 1))
-      SN_TRY(sni_links_reserve(&s->links, (size_t)(end - first) + 1, err));
+    if (with_links)
+      SN_TRY(link_room(&s->links, (size_t)(end - first) + 1, &link, err));
     if (from.label >= 0) {
       const float loop = s->label_loop[from.label];
       const float cost = from.cost + loop + ac[from.label];
       if (cost <= bound) {
         sni_token *const t = place(s, from.state);
-        if (links_of != NULL)
-          link_to(s, t,
-                  (sni_link){.from = (int32_t)i,
-                             .ali = 2 * from.label + 1,
-                             .graph = loop,
-                             .cost = cost},
-                  from.label, links_of);
+        if (with_links && cost <= t->cost + lattice_beam)
+          *link++ =
+              (sni_link){(int32_t)i, (int32_t)(t - s->next), SNI_LOOP, cost};
         if (cost < t->cost) {
           t->cost = cost;
           t->graph = from.graph + loop;
@@ -577,14 +550,8 @@ static inline __attribute__((always_inline)) sn_status expand_any(
       const float cost = from.cost + arc->cost + ac[arc->label];
       if (!(cost <= bound)) continue;
       sni_token *const t = place(s, arc->next);
-      if (links_of != NULL)
-        link_to(s, t,
-                (sni_link){.from = (int32_t)i,
-                           .ali = 2 * arc->label,
-                           .output = arc->output,
-                           .graph = arc->cost,
-                           .cost = cost},
-                arc->label, links_of);
+      if (with_links && cost <= t->cost + lattice_beam)
+        *link++ = (sni_link){(int32_t)i, (int32_t)(t - s->next), a, cost};
       if (!(cost < t->cost)) continue;
       if (cost + c->beam < bound) bound = cost + c->beam;
       t->cost = cost;
@@ -608,19 +575,19 @@ static inline __attribute__((always_inline)) sn_status expand_any(
       }
     }
   }
+  if (with_links) s->links.links.n = (size_t)(link - s->links.links.data);
   s->bound = bound;
   return SN_OK;
 }
 
 static sn_status expand(sni_search *s, const cut *c, sn_err *err) {
-  return expand_any(s, c, NULL, err);
+  return expand_any(s, c, false, err);
 }
 
-static sn_status expand_with_links(sni_search *s, const cut *c,
-                                   const float *loglik, sn_err *err) {
-  thin_links(s, c->cutoff);
+static sn_status expand_with_links(sni_search *s, const cut *c, sn_err *err) {
   SN_TRY(sni_links_begin(&s->links, err));
-  return expand_any(s, c, loglik, err);
+  SN_TRY(sni_links_reserve(&s->links, 1, err));
+  return expand_any(s, c, true, err);
 }
 
 sn_status sni_search_frame(sni_search *s, const float *loglik, sn_err *err) {
@@ -639,12 +606,11 @@ sn_status sni_search_frame(sni_search *s, const float *loglik, sn_err *err) {
   const float best = s->cur[c.best].cost;
   for (size_t l = 0; l < (size_t)s->graph->n_labels; l++)
     s->label_cost[l] = -s->opts.acoustic_scale * loglik[s->label_pdf[l]] - best;
-  SN_TRY(wants_links(s) ? expand_with_links(s, &c, loglik, err)
-                        : expand(s, &c, err));
+  SN_TRY(wants_links(s) ? expand_with_links(s, &c, err) : expand(s, &c, err));
   s->frame++;
   s->offset += (double)best;
   SN_TRY(close_epsilons(s, s->bound, err));
-  if (wants_links(s)) SN_TRY(end_layer(s, s->bound, err));
+  if (wants_links(s)) SN_TRY(end_layer(s, loglik, err));
   s->stats.n_frames++;
   s->stats.n_entered += (int64_t)s->n_next;
   sni_token *const t = s->cur;

@@ -19,13 +19,12 @@ extern "C" {
 
 /* The best path into one graph state. */
 typedef struct sni_token {
-  float cost;      /* of the path, relative to the search's offset */
-  float graph;     /* graph cost since the record */
-  int32_t state;   /* in the graph */
-  int32_t label;   /* of the state; -1: none, so no self-loop */
-  int32_t record;  /* the last one of its path; -1: none */
-  uint8_t queued;  /* waits for another look at its epsilon arcs */
-  uint8_t has_eps; /* has epsilon arcs that were followed */
+  float cost;     /* of the path, relative to the search's offset */
+  float graph;    /* graph cost since the record */
+  int32_t state;  /* in the graph */
+  int32_t label;  /* of the state; -1: none, so no self-loop */
+  int32_t record; /* the last one of its path; -1: none */
+  uint8_t queued; /* waits for another look at its epsilon arcs */
 } sni_token;
 
 /* state -> token of the frame being made: open addressing over the active
@@ -35,6 +34,13 @@ typedef struct sni_slot {
   int32_t state;
   int32_t serial; /* first serial of the frame + index of the token */
 } sni_slot;
+
+/* An epsilon arc that was followed, when its token cost from_cost: of use only
+ * if that has remained so. */
+typedef struct sni_eps_link {
+  sni_link link;
+  float from_cost;
+} sni_eps_link;
 
 typedef struct sni_search {
   const sn_graph *graph;
@@ -60,7 +66,8 @@ typedef struct sni_search {
   double offset; /* what has been taken off every cost */
   int64_t frame; /* next frame to search */
   sni_trace trace;
-  sni_links links; /* empty where opts.lattice_beam is 0 */
+  sni_links links;                /* empty where opts.lattice_beam is 0 */
+  SN_ARR(sni_eps_link) eps_links; /* scratch: of the frame being closed */
   sn_decoder_stats stats;
 } sni_search;
 
