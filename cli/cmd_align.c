@@ -46,6 +46,7 @@ typedef struct job {
   sn_am *am;
   sn_lexicon lex;
   sn_pool *pool;
+  sn_spk_cmvn *speakers; /* where the model wants their means */
   sn_aligner **aligners; /* by worker */
   const sn_utt *utts;
   size_t n;
@@ -96,6 +97,11 @@ static sn_status align_one(job *j, size_t i, size_t w, sn_err *err) {
   sn_audio *audio = NULL;
   float *samples = NULL;
   size_t n = 0;
+  if (j->speakers != NULL)
+    SN_TRY(sn_aligner_set_speaker(
+        j->aligners[w],
+        sn_spk_cmvn_find(j->speakers, u->speaker != NULL ? u->speaker : u->id),
+        err));
   SN_TRY(sn_audio_open(u->path, &opts, j->cli->log, &audio, err));
   sn_status s = sn_audio_read_all(audio, &samples, &n, err);
   if (s == SN_OK)
@@ -169,7 +175,8 @@ static sn_status load(job *j, const sn_align_opts *opts) {
     return sn_fail_nomem(err, "alignment");
   for (size_t i = 0; i < n; i++)
     SN_TRY(sn_aligner_create(j->am, &j->lex, temp, opts, &j->aligners[i], err));
-  return SN_OK;
+  return sn_align_speakers(j->am, j->utts, j->n, j->pool, j->cli->log,
+                           &j->speakers, err);
 }
 
 static void job_clear(job *j) {
@@ -181,6 +188,7 @@ static void job_clear(job *j) {
   }
   sn_free(j->aligners);
   sn_free(j->slots);
+  sn_spk_cmvn_destroy(j->speakers);
   sn_pool_destroy(j->pool);
   sn_lexicon_clear(&j->lex);
   sn_am_destroy(j->am);

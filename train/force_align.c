@@ -34,7 +34,8 @@ struct sn_aligner {
   char *temp;
   sn_align_opts opts;
   sn_feat *feat;
-  sn_feat_stream *feats;
+  sn_feat *base;         /* cmn = speaker: for the mean; else NULL */
+  sn_feat_stream *feats; /* NULL: each utterance's own mean */
 };
 
 void sn_alignment_clear(sn_alignment *a) {
@@ -42,6 +43,12 @@ void sn_alignment_clear(sn_alignment *a) {
   sn_arena_clear(&a->memory);
   sn_mat_free(&a->feats);
   *a = none;
+}
+
+static bool wants_speaker(const sn_feat_config *c) {
+  const char *const cmn = sn_feat_config_get(c, "cmn");
+  return cmn != NULL && strcmp(cmn, "speaker") == 0 &&
+         sn_feat_config_dialect(c) == SN_FEAT_KALDI;
 }
 
 sn_status sn_aligner_create(const sn_am *am, const sn_lexicon *lex,
@@ -63,7 +70,10 @@ sn_status sn_aligner_create(const sn_am *am, const sn_lexicon *lex,
   const sn_cmn_mode cmn = sn_feat_config_dialect(config) == SN_FEAT_SPHINX
                               ? SN_CMN_BATCH
                               : SN_CMN_DEFAULT;
-  if (s == SN_OK) s = sn_feat_stream_create(a->feat, cmn, &a->feats, err);
+  if (s == SN_OK && wants_speaker(config))
+    s = sn_feat_create(config, SN_FEAT_BASE, &a->base, err);
+  else if (s == SN_OK)
+    s = sn_feat_stream_create(a->feat, cmn, &a->feats, err);
   if (s != SN_OK) {
     sn_aligner_destroy(a);
     return s;
@@ -76,6 +86,7 @@ void sn_aligner_destroy(sn_aligner *a) {
   if (a == NULL) return;
   sn_feat_stream_destroy(a->feats);
   sn_feat_destroy(a->feat);
+  sn_feat_destroy(a->base);
   sn_free(a->temp);
   sn_free(a);
 }
@@ -407,13 +418,54 @@ static sn_status run(job *j, const float *samples, size_t n) {
   return s;
 }
 
+/* The mean of these samples alone. */
+static sn_status set_own_mean(sn_aligner *a, const float *samples, size_t n,
+                              sn_err *err) {
+  sn_feat_stream *stream = NULL;
+  sn_cmvn_stats *stats = NULL;
+  sn_mat frames = {0};
+  size_t got = 0;
+  sn_status s = sn_feat_stream_create(a->base, SN_CMN_DEFAULT, &stream, err);
+  if (s == SN_OK) s = sn_feat_stream_push(stream, samples, n, err);
+  if (s == SN_OK) s = sn_feat_stream_finish(stream, err);
+  if (s == SN_OK)
+    s = sn_mat_alloc(sn_feat_stream_ready(stream), sn_feat_dim(a->base),
+                     &frames, err);
+  if (s == SN_OK) s = sn_feat_stream_pull(stream, frames, NULL, &got, err);
+  if (s == SN_OK) s = sn_cmvn_stats_create(sn_feat_dim(a->base), &stats, err);
+  if (s == SN_OK) sn_cmvn_stats_add(stats, sn_mat_const(frames));
+  /* too short for a frame: any mean will do */
+  if (s == SN_OK && frames.rows == 0) stats->count = 1;
+  if (s == SN_OK) s = sn_aligner_set_speaker(a, stats, err);
+  sn_mat_free(&frames);
+  sn_cmvn_stats_destroy(stats);
+  sn_feat_stream_destroy(stream);
+  return s;
+}
+
+sn_status sn_aligner_set_speaker(sn_aligner *a, const sn_cmvn_stats *speaker,
+                                 sn_err *err) {
+  if (a->base == NULL) return SN_OK;
+  sn_feat_stream_destroy(a->feats);
+  a->feats = NULL;
+  if (speaker == NULL) return SN_OK;
+  return sn_feat_stream_create_for(a->feat, SN_CMN_DEFAULT, speaker, &a->feats,
+                                   err);
+}
+
 sn_status sn_aligner_run(sn_aligner *a, const float *samples, size_t n,
                          const char *text, sn_alignment *out, sn_err *err) {
   const sn_alignment none = {.detail = ""};
   *out = none;
   out->audio_s = (double)n / sn_aligner_rate_hz(a);
   job j = {.a = a, .text = text, .out = out, .err = err};
-  const sn_status s = run(&j, samples, n);
+  const bool alone = a->feats == NULL;
+  sn_status s = alone ? set_own_mean(a, samples, n, err) : SN_OK;
+  if (s == SN_OK) s = run(&j, samples, n);
+  if (alone) {
+    sn_feat_stream_destroy(a->feats);
+    a->feats = NULL;
+  }
   sn_graph_destroy(j.graph);
   sn_grammar_clear(&j.row);
   sn_lexicon_clear(&j.words);

@@ -17,7 +17,10 @@
 #include "base/arena.h"
 #include "base/mat.h"
 #include "base/opt.h"
+#include "base/pool.h"
 #include "base/status.h"
+#include "frontend/datadir.h"
+#include "frontend/postproc.h"
 #include "lexicon/lexicon.h"
 #ifdef __cplusplus
 extern "C" {
@@ -81,6 +84,18 @@ SN_NODISCARD sn_status sn_aligner_create(const sn_am *am, const sn_lexicon *lex,
                                          sn_aligner **out, sn_err *err);
 void sn_aligner_destroy(sn_aligner *a);         /* NULL is fine */
 double sn_aligner_rate_hz(const sn_aligner *a); /* of the samples it wants */
+/* Base frames of every speaker of utts [n] (an utterance without one is its
+ * own), for models whose front end has cmn = speaker; of others *out is NULL,
+ * and nothing is read. Recordings that cannot be read are left out: aligning
+ * them says why. *out is the caller's. SN_ENOMEM, SN_ECANCEL. */
+SN_NODISCARD sn_status sn_align_speakers(const sn_am *am, const sn_utt *utts,
+                                         size_t n, sn_pool *pool, sn_log *log,
+                                         sn_spk_cmvn **out, sn_err *err);
+/* The speaker of the utterances that follow (copied), for such models. Before
+ * the first call, and with NULL, each utterance is a speaker of its own. */
+SN_NODISCARD sn_status sn_aligner_set_speaker(sn_aligner *a,
+                                              const sn_cmvn_stats *speaker,
+                                              sn_err *err);
 /* samples: n in 16-bit units. text: words separated by blanks. What is wrong
  * with the utterance is out->failure, not an error. Errors: SN_ENOMEM, SN_EIO
  * for the temporary folder, SN_EFORMAT for a sample that is no number,

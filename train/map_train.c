@@ -23,6 +23,7 @@ typedef struct slot {
 typedef struct run {
   const sn_map_job *job;
   sn_am *am;
+  sn_spk_cmvn *speakers; /* where the model wants their means */
   sn_aligner **aligners; /* by worker */
   size_t n_aligners;
   slot *slots; /* [utterances] */
@@ -40,6 +41,11 @@ static sn_status align_one(run *r, size_t i, size_t w, sn_err *err) {
   sn_audio *audio = NULL;
   float *samples = NULL;
   size_t n = 0;
+  if (r->speakers != NULL)
+    SN_TRY(sn_aligner_set_speaker(
+        r->aligners[w],
+        sn_spk_cmvn_find(r->speakers, u->speaker != NULL ? u->speaker : u->id),
+        err));
   SN_TRY(sn_audio_open(u->path, &opts, r->job->log, &audio, err));
   sn_status s = sn_audio_read_all(audio, &samples, &n, err);
   if (s == SN_OK)
@@ -184,7 +190,8 @@ static sn_status prepare(run *r, const char *out_dir, sn_err *err) {
   for (size_t i = 0; i < n; i++)
     SN_TRY(sn_aligner_create(r->am, job->lex, job->temp, &o, &r->aligners[i],
                              err));
-  return SN_OK;
+  return sn_align_speakers(r->am, job->data->utts, job->data->n, job->pool,
+                           job->log, &r->speakers, err);
 }
 
 static sn_status adapt(run *r, const char *out_dir, sn_err *err) {
@@ -217,6 +224,7 @@ sn_status sn_map_train(const sn_map_job *job, const char *out_dir,
     sn_free(r.slots[i].failed);
   }
   sn_free(r.aligners);
+  sn_spk_cmvn_destroy(r.speakers);
   sn_free(r.slots);
   sn_map_stats_clear(&r.stats);
   sn_fmllr_work_destroy(r.work);

@@ -69,6 +69,31 @@ sed 's/^u00/u"0/' good/wav.scp >quoted/wav.scp
 run 0 "$senone" train mono "${few[@]}" quoted lex e4
 python3 -c 'import json; assert json.load(open("e4/mono/train.json"))["left_out"] == ["u\"0"]' || fail 'an id with a quote'
 
+# Alignment takes the speakers' means: where each utterance is a speaker, its
+# own, as cmn = utterance does; where all are one's, the likelihood of a frame
+# is that which training finds on its way (3 decimals of it, and the decoder may
+# put two silences side by side: within 0.01).
+cp -r good spoken
+sed 's/ .*/ s1/' good/text >spoken/utt2spk
+for s in mono tri lda; do
+  run 0 "$senone" align -m e1/$s --lexicon=lex -j1 good
+  mv out own
+  awk '$1 == "word" {print $4}' own | sort | uniq -c >said
+  cut -d' ' -f2- good/text | tr ' ' '\n' | sort | uniq -c | diff -w - said >/dev/null || fail "$s aligns other words"
+  cp -r e1/$s alone
+  sed -i 's/^cmn = speaker/cmn = utterance/' alone/model.ini
+  run 0 "$senone" align -m alone --lexicon=lex -j1 good
+  cmp own out || fail "$s: an utterance's own mean"
+  rm -r alone
+  run 0 "$senone" align -m e1/$s --lexicon=lex -j2 --verbose=1 spoken
+  cmp -s own out && fail "$s: the speaker's mean"
+  by_align=$(sed -n 's/.*failed; log-likelihood \([-0-9.]*\),.*/\1/p' err)
+  rm -f part
+  run 0 "$senone" train accumulate e1/$s spoken lex part
+  sed -n 's/^log-likelihood *\([-0-9.]*\) a frame/\1/p' out | awk -v a="$by_align" '{exit !(a - $1 < 0.01 && $1 - a < 0.01)}' ||
+    fail "$s: aligned at $by_align a frame, in training $(cat out)"
+done
+
 # What was trained hears the words. One recording at a time has no speaker's
 # mean: its own does.
 cut -d' ' -f1 lex >words
