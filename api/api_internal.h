@@ -10,6 +10,7 @@
 #include "base/ini.h"
 #include "base/log.h"
 #include "base/status.h"
+#include "base/str.h"
 #include "decoder/decoder.h"
 #include "decoder/lat_rescore.h"
 #include "frontend/feat.h"
@@ -56,6 +57,7 @@ struct senone_model {
   sn_conf_model confidence; /* of posteriors */
   bool has_confidence;
   int32_t *ali_of; /* [2 x labels of the graph], itself */
+  sn_str labels;   /* of the graph, as in lattices: SN_LAT_META_LABELS */
   sni_adapt adapt;
 };
 
@@ -98,14 +100,6 @@ typedef struct sni_portion {
   SN_ARR(sni_sentence) nbest; /* best first; posterior: its total cost */
   double total;               /* -ln of the sum over all of its paths */
 } sni_portion;
-void sni_portion_clear(sni_portion *p);
-/* by_search: words of the search may be taken, for this lattice is the whole
- * utterance's and as the search made it. *beam becomes the one within which the
- * confusion network was made, if that is narrower. */
-SN_NODISCARD sn_status sni_portion_make(const sn_settings *set, sn_decoder *d,
-                                        const sn_lat *lat, bool by_search,
-                                        sni_portion *out, double *beam,
-                                        sn_err *err);
 
 typedef struct sni_portions {
   const senone_model *model;

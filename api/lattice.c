@@ -9,6 +9,7 @@
 #include "decoder/lat_align.h"
 #include "decoder/lat_io.h"
 #include "decoder/lat_paths.h"
+#include "decoder/lat_spans.h"
 
 struct senone_lattice {
   sn_lat lat;
@@ -42,26 +43,34 @@ static sn_status fill_arcs(senone_lattice *l, const senone_model *m,
   int32_t *const frames = sn_calloc((size_t)x->n_states, sizeof *frames);
   double *const posteriors = sn_calloc((size_t)x->n_arcs, sizeof *posteriors);
   l->arcs = sn_calloc((size_t)x->n_arcs, sizeof *l->arcs);
+  sn_lat_spans spans = {0};
+  bool found = false;
   sn_status s = frames != NULL && posteriors != NULL && l->arcs != NULL
                     ? SN_OK
                     : sn_fail_nomem(err, "lattice");
   if (s == SN_OK) s = sn_lat_times(x, frames, &n_frames, err);
+  if (s == SN_OK)
+    s = sn_lat_spans_make(sn_str_get(&m->labels), false, x, &l->k, &spans,
+                          &found, err);
   if (s == SN_OK)
     s = sn_lat_posteriors(x, &l->k, posteriors, NULL, &total, err);
   for (int32_t from = 0; s == SN_OK && from < x->n_states; from++)
     for (uint32_t i = x->states[from].first_arc;
          i < x->states[from + 1].first_arc; i++) {
       const sn_lat_arc *const a = &x->arcs[i];
+      const int32_t begin = found ? spans.begin[i] : frames[from];
+      const int32_t end = found ? spans.end[i] : frames[a->next];
       l->arcs[i] = (senone_arc){
           .from = from,
           .to = a->next,
           .word = a->word > 0 ? sn_graph_word(m->graph, a->word - 1) : "",
-          .begin_s = begin_s + sn_decoder_frame_s(d, frames[from]),
-          .end_s = begin_s + sn_decoder_frame_s(d, frames[a->next]),
+          .begin_s = begin_s + sn_decoder_frame_s(d, begin),
+          .end_s = begin_s + sn_decoder_frame_s(d, end),
           .graph_cost = (double)a->graph,
           .acoustic_cost = (double)a->acoustic,
           .posterior = fmin(posteriors[i], 1.0)};
     }
+  sn_lat_spans_clear(&spans);
   sn_free(frames);
   sn_free(posteriors);
   return s;
@@ -118,12 +127,8 @@ static sn_status open_writer(senone_lattice_writer *w, const senone_model *m,
   sn_lat_writer_words(w->to, w->words);
   w->frame_s = sn_feat_frame_shift_s(m->feat);
   SN_TRY(sn_lat_writer_meta(w->to, "model", m->name, err));
-  sn_str labels = {0};
-  sn_status s = sn_lat_labels_add(m->graph, &labels, err);
-  if (s == SN_OK)
-    s = sn_lat_writer_meta(w->to, SN_LAT_META_LABELS, sn_str_get(&labels), err);
-  sn_str_clear(&labels);
-  return s;
+  return sn_lat_writer_meta(w->to, SN_LAT_META_LABELS, sn_str_get(&m->labels),
+                            err);
 }
 
 senone_status senone_lattice_writer_create(const senone_model *m,

@@ -13,6 +13,7 @@
 #include "base/io.h"
 #include "base/mem.h"
 #include "base/str.h"
+#include "decoder/lat_align.h"
 
 /* ---- Callbacks behind an sn_log ---- */
 
@@ -193,7 +194,7 @@ static sn_status make_ali_of(senone_model *m, sn_err *err) {
   m->ali_of = sn_calloc((size_t)n, sizeof *m->ali_of);
   if (m->ali_of == NULL) return sn_fail_nomem(err, "model");
   for (int32_t i = 0; i < n; i++) m->ali_of[i] = i;
-  return SN_OK;
+  return sn_lat_labels_add(m->graph, &m->labels, err);
 }
 
 static sn_status load(senone_model *m, const char *name, const sn_settings *set,
@@ -253,6 +254,7 @@ void senone_model_destroy(senone_model *m) {
   if (m == NULL) return;
   sni_second_clear(&m->second);
   sn_free(m->ali_of);
+  sn_str_clear(&m->labels);
   sn_graph_destroy(m->graph);
   sn_feat_destroy(m->feat);
   sni_adapt_clear(&m->adapt);

@@ -30,7 +30,7 @@
 #define NETWORK_MAX_CELLS 4e6
 #define NETWORK_LEAST_BEAM 0.01
 
-void sni_portion_clear(sni_portion *p) {
+static void portion_clear(sni_portion *p) {
   SN_ARR_FREE(&p->words);
   sn_lat_path_clear(&p->path);
   sn_free(p->bins);
@@ -159,20 +159,39 @@ static sn_status narrow(const sn_lat *lat, const sn_lat_scales *k, size_t n,
   return SN_OK;
 }
 
-static sn_status make_network(const sn_settings *set, const sn_decoder *d,
-                              const sn_lat *lat, sni_portion *p, double *beam,
-                              sn_err *err) {
+/* Around the portion's words; with mbr, words of less risk: those may be on no
+ * path, and then their times are the network's. */
+static sn_status network_of(const sni_portions *p, const sn_lat *lat,
+                            const sn_lat_scales *k, const sni_portion *x,
+                            sn_mbr *out, sn_err *err) {
+  sn_lat_spans spans = {0};
+  bool found = false;
+  if (p->settings->mbr)
+    SN_TRY(sn_lat_spans_make(sn_str_get(&p->model->labels), true, lat, k,
+                             &spans, &found, err));
+  static const int32_t none = 0;
+  const sn_mbr_opts o = {.update = p->settings->mbr,
+                         .words = x->words.n > 0 ? x->words.data : &none,
+                         .n_words = x->words.n,
+                         .spans = found ? &spans : NULL};
+  const sn_status s = sn_lat_mbr(lat, k, &o, out, err);
+  sn_lat_spans_clear(&spans);
+  return s;
+}
+
+static sn_status make_network(sni_portions *p, const sn_decoder *d,
+                              const sn_lat *lat, sni_portion *x, sn_err *err) {
   const sn_lat_scales k = sn_decoder_scales(d);
+  const sn_settings *const set = p->settings;
   const sn_lat *use = NULL;
   sn_lat narrowed = {0};
   sn_mbr m = {0};
-  sn_status s = narrow(lat, &k, p->words.n, (double)sn_decoder_lattice_beam(d),
-                       &narrowed, &use, beam, err);
+  sn_status s = narrow(lat, &k, x->words.n, (double)sn_decoder_lattice_beam(d),
+                       &narrowed, &use, &p->beam, err);
   if (s == SN_OK && use != NULL) {
-    s = sn_lat_mbr_around(use, &k, p->words.data, p->words.n, set->mbr, &m,
-                          err);
-    if (s == SN_OK && set->mbr) s = least_risk(d, lat, &m, p, err);
-    if (s == SN_OK) s = take_network(&m, (size_t)set->alternatives, p, err);
+    s = network_of(p, use, &k, x, &m, err);
+    if (s == SN_OK && set->mbr) s = least_risk(d, lat, &m, x, err);
+    if (s == SN_OK) s = take_network(&m, (size_t)set->alternatives, x, err);
   }
   sn_mbr_clear(&m);
   sn_lat_clear(&narrowed);
@@ -201,14 +220,16 @@ static sn_status take_nbest(const sn_lat *lat, const sn_lat_scales *k, size_t n,
 
 /* ---- One lattice ---- */
 
-sn_status sni_portion_make(const sn_settings *set, sn_decoder *d,
-                           const sn_lat *lat, bool by_search, sni_portion *out,
-                           double *beam, sn_err *err) {
+/* by_search: words of the search may be taken, for this lattice is the whole
+ * utterance's and as the search made it. */
+static sn_status portion_make(sni_portions *p, sn_decoder *d, const sn_lat *lat,
+                              bool by_search, sni_portion *out, sn_err *err) {
+  const sn_settings *const set = p->settings;
   const sn_lat_scales k = sn_decoder_scales(d);
   SN_TRY(best_words(d, lat, by_search, out, err));
   if (set->mbr || set->confidence != SN_SETTINGS_CONFIDENCE_NO ||
       set->alternatives > 0)
-    SN_TRY(make_network(set, d, lat, out, beam, err));
+    SN_TRY(make_network(p, d, lat, out, err));
   return set->nbest > 0 ? take_nbest(lat, &k, (size_t)set->nbest, out, err)
                         : SN_OK;
 }
@@ -221,7 +242,7 @@ static void drop_row(sni_portions *p) {
 }
 
 void sni_portions_clear(sni_portions *p) {
-  for (size_t i = 0; i < p->list.n; i++) sni_portion_clear(&p->list.data[i]);
+  for (size_t i = 0; i < p->list.n; i++) portion_clear(&p->list.data[i]);
   SN_ARR_FREE(&p->list);
   drop_row(p);
   SN_ARR_FREE(&p->row);
@@ -263,7 +284,7 @@ static sn_status conclude(sni_portions *p, sn_decoder *d, sn_lat *lat,
   sni_portion *const x = &p->list.data[p->list.n - 1];
   x->n_frames = count_frames(lat);
   p->n_frames += x->n_frames;
-  SN_TRY(sni_portion_make(p->settings, d, lat, whole, x, &p->beam, err));
+  SN_TRY(portion_make(p, d, lat, whole, x, err));
   if (!p->settings->keep_lattice && !p->settings->observe && p->n_added > 1) {
     drop_row(p);
     p->row_is_dropped = true;

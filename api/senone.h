@@ -270,9 +270,10 @@ SENONE_API senone_status senone_recognizer_take_lattice(senone_recognizer *r,
 SENONE_API void senone_lattice_destroy(senone_lattice *l);
 
 typedef struct senone_arc {
-  int32_t from, to; /* states; to > from */
-  const char *word; /* borrowed from the model */
-  double begin_s, end_s;
+  int32_t from, to;      /* states; to > from */
+  const char *word;      /* borrowed from the model */
+  double begin_s, end_s; /* of the word, by its phones on the best path that
+                            takes the arc */
   double graph_cost, acoustic_cost; /* acoustic unscaled */
   double posterior;                 /* share of the paths that take it */
 } senone_arc;

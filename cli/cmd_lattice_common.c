@@ -116,6 +116,21 @@ void sni_lat_print_words(sn_cli *cli, const sni_lat_in *in,
                  sni_lat_word(in, labels[i], digits));
 }
 
+sn_status sni_lat_spans(sn_cli *cli, const sni_lat_in *in, const char *key,
+                        const sn_lat *lat, sn_lat_spans *out, bool *found) {
+  const char *const labels = sn_lat_reader_meta(in->reader, SN_LAT_META_LABELS);
+  memset(out, 0, sizeof *out);
+  *found = false;
+  if (labels == NULL || lat->n_states == 0) return SN_OK;
+  SN_TRY(sn_lat_spans_make(labels, false, lat, &in->k, out, found, &cli->err));
+  if (!*found)
+    sn_warn(cli->log,
+            "utterance '%s': its alignment is not one of the archive's model; "
+            "a word lasts from where its arc begins to where it ends",
+            key);
+  return SN_OK;
+}
+
 /* Facts go along, but for those that have changed. */
 static sn_status copy_facts(sn_cli *cli, const sni_lat_in *in,
                             sn_lat_writer *w) {

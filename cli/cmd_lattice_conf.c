@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* senone lattice mbr, sausage, posteriors. */
 #include <math.h>
+#include <string.h>
 
 #include "base/mem.h"
 #include "cli/cmd_lattice_internal.h"
@@ -49,12 +50,26 @@ static void print_mbr_ctm(sn_cli *cli, const sni_lat_in *in, const char *key,
   }
 }
 
+/* The network, with words where their phones are if the archive tells how. */
+static sn_status make_network(sn_cli *cli, const sni_lat_in *in,
+                              const char *key, const sn_lat *lat, bool update,
+                              sn_mbr *out) {
+  sn_lat_spans spans;
+  bool found = false;
+  memset(out, 0, sizeof *out);
+  SN_TRY(sni_lat_spans(cli, in, key, lat, &spans, &found));
+  const sn_mbr_opts o = {.update = update, .spans = found ? &spans : NULL};
+  const sn_status s = sn_lat_mbr(lat, &in->k, &o, out, &cli->err);
+  sn_lat_spans_clear(&spans);
+  return s;
+}
+
 static sn_status mbr_one(sn_cli *cli, void *user, const sni_lat_in *in,
                          const char *key, sn_lat *lat) {
   (void)user;
   const mbr_opts *const o = cli->opts[1];
   sn_mbr m;
-  SN_TRY(sn_lat_mbr(lat, &in->k, !o->keep_best, &m, &cli->err));
+  SN_TRY(make_network(cli, in, key, lat, !o->keep_best, &m));
   if (o->output == FORM_CTM) {
     print_mbr_ctm(cli, in, key, &m);
   } else {
@@ -108,7 +123,7 @@ static sn_status sausage_one(sn_cli *cli, void *user, const sni_lat_in *in,
   const sausage_opts *const o = cli->opts[1];
   char digits[16];
   sn_mbr m;
-  SN_TRY(sn_lat_mbr(lat, &in->k, true, &m, &cli->err));
+  SN_TRY(make_network(cli, in, key, lat, true, &m));
   /* The places of words are the odd ones. */
   for (size_t i = o->gaps ? 0 : 1; i < m.bins.n; i += o->gaps ? 1 : 2) {
     const sn_sausage_bin *const b = &m.bins.data[i];
@@ -158,37 +173,35 @@ static const sn_opt posterior_table[] = {
     SN_OPT_END};
 
 static void print_posteriors(sn_cli *cli, const sni_lat_in *in, const char *key,
-                             const sn_lat *lat, const int32_t *frames,
+                             const sn_lat *lat, const sn_lat_spans *spans,
                              const double *posteriors) {
   const posterior_opts *const o = cli->opts[1];
   char digits[16];
-  for (int32_t s = 0; s < lat->n_states; s++)
-    for (uint32_t i = lat->states[s].first_arc;
-         i < lat->states[s + 1].first_arc; i++) {
-      const sn_lat_arc *const a = &lat->arcs[i];
-      if (posteriors[i] < o->min_posterior) continue;
-      sn_cli_print(cli, "%s\t%.3f\t%.3f\t%s\t%.6f\n", key,
-                   sn_lat_clock_begin_s(in->clock, frames[s]),
-                   sn_lat_clock_end_s(in->clock, frames[a->next]),
-                   a->word == 0 ? "-" : sni_lat_word(in, a->word, digits),
-                   fmin(posteriors[i], 1.0));
-    }
+  for (int32_t i = 0; i < lat->n_arcs; i++) {
+    const sn_lat_arc *const a = &lat->arcs[i];
+    if (posteriors[i] < o->min_posterior) continue;
+    sn_cli_print(cli, "%s\t%.3f\t%.3f\t%s\t%.6f\n", key,
+                 sn_lat_clock_begin_s(in->clock, spans->begin[i]),
+                 sn_lat_clock_end_s(in->clock, spans->end[i]),
+                 a->word == 0 ? "-" : sni_lat_word(in, a->word, digits),
+                 fmin(posteriors[i], 1.0));
+  }
 }
 
 static sn_status posteriors_one(sn_cli *cli, void *user, const sni_lat_in *in,
                                 const char *key, sn_lat *lat) {
   (void)user;
   double total;
-  int32_t n_frames;
-  int32_t *const frames = sn_calloc((size_t)lat->n_states, sizeof *frames);
+  bool found = false;
+  sn_lat_spans spans = {0};
   double *const posteriors = sn_calloc((size_t)lat->n_arcs, sizeof *posteriors);
-  sn_status s =
-      frames && posteriors ? SN_OK : sn_fail_nomem(&cli->err, "posteriors");
-  if (s == SN_OK) s = sn_lat_times(lat, frames, &n_frames, &cli->err);
+  sn_status s = posteriors ? SN_OK : sn_fail_nomem(&cli->err, "posteriors");
   if (s == SN_OK)
     s = sn_lat_posteriors(lat, &in->k, posteriors, NULL, &total, &cli->err);
-  if (s == SN_OK) print_posteriors(cli, in, key, lat, frames, posteriors);
-  sn_free(frames);
+  if (s == SN_OK) s = sni_lat_spans(cli, in, key, lat, &spans, &found);
+  if (s == SN_OK && !found) s = sn_lat_spans_of_arcs(lat, &spans, &cli->err);
+  if (s == SN_OK) print_posteriors(cli, in, key, lat, &spans, posteriors);
+  sn_lat_spans_clear(&spans);
   sn_free(posteriors);
   return s;
 }

@@ -7,6 +7,7 @@
 #include "decoder/lat_align.h"
 #include "decoder/lat_io.h"
 #include "decoder/lat_paths.h"
+#include "decoder/lat_spans.h"
 
 /* The first table of every lattice command. */
 typedef struct sni_lat_opts {
@@ -49,6 +50,12 @@ void sni_lat_print_words(sn_cli *cli, const sni_lat_in *in,
                          const int32_t *labels, size_t n);
 /* Borrowed; digits (the caller's) where there is no spelling. */
 const char *sni_lat_word(const sni_lat_in *in, int32_t label, char digits[16]);
+
+/* When the words of its arcs are said, by the phones of the archive's
+ * alignments. *found false: the archive does not tell what its labels are, or
+ * (with a warning) an alignment is not of its model. */
+sn_status sni_lat_spans(sn_cli *cli, const sni_lat_in *in, const char *key,
+                        const sn_lat *lat, sn_lat_spans *out, bool *found);
 
 /* A destination that takes over the source's words, facts and scales. */
 sn_status sni_lat_create(sn_cli *cli, const char *specifier,

@@ -9,6 +9,7 @@
 
 #include "base/mem.h"
 #include "decoder/hyp_internal.h"
+#include "decoder/lat_align_internal.h"
 
 enum { ENTRY = 1, FILLER = 2, POS_SHIFT = 2, ZERO = '@' };
 /* As in am/am.h (sn_wordpos). */
@@ -25,6 +26,20 @@ sn_status sn_lat_labels_add(const sn_graph *g, sn_str *out, sn_err *err) {
   return SN_OK;
 }
 
+sni_boundary sni_boundary_of(char label, bool *in_word) {
+  const int kind = label - ZERO;
+  if (!(kind & ENTRY)) return SNI_NO_BOUNDARY;
+  const int pos = (kind >> POS_SHIFT) & 3;
+  if (kind & FILLER) {
+    const bool was_in = *in_word;
+    *in_word = false;
+    return was_in ? SNI_ENDS : SNI_NO_BOUNDARY;
+  }
+  if (*in_word && pos != POS_BEGIN && pos != POS_SINGLE) return SNI_NO_BOUNDARY;
+  *in_word = true;
+  return SNI_BEGINS;
+}
+
 static sn_status find_segments(const char *labels, const sn_arr_i32 *ali,
                                sn_arr_i32 *begin, sn_arr_i32 *end, bool *fits,
                                sn_err *err) {
@@ -34,16 +49,12 @@ static sn_status find_segments(const char *labels, const sn_arr_i32 *ali,
   for (size_t f = 0; f < ali->n; f++) {
     const int32_t l = ali->data[f];
     if (l < 0 || (size_t)l >= n_labels) return SN_OK;
-    const int kind = labels[l] - ZERO;
-    if (!(kind & ENTRY) || (f > 0 && l == ali->data[f - 1])) continue;
-    const int pos = (kind >> POS_SHIFT) & 3;
-    const bool is_filler = (kind & FILLER) != 0;
-    const bool begins =
-        !is_filler && (!in_word || pos == POS_BEGIN || pos == POS_SINGLE);
-    if (in_word && (is_filler || begins))
+    if (f > 0 && l == ali->data[f - 1]) continue;
+    const bool was_in = in_word;
+    const sni_boundary b = sni_boundary_of(labels[l], &in_word);
+    if (b != SNI_NO_BOUNDARY && was_in)
       SN_TRY(SN_ARR_PUSH(end, (int32_t)f, err));
-    if (begins) SN_TRY(SN_ARR_PUSH(begin, (int32_t)f, err));
-    in_word = !is_filler;
+    if (b == SNI_BEGINS) SN_TRY(SN_ARR_PUSH(begin, (int32_t)f, err));
   }
   if (in_word) SN_TRY(SN_ARR_PUSH(end, (int32_t)ali->n, err));
   *fits = true;

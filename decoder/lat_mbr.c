@@ -46,6 +46,7 @@ void sn_mbr_clear(sn_mbr *m) {
 typedef struct in_arc {
   int32_t from, word;
   double share; /* P(arc | target): its part of all paths into the target */
+  double begin, end; /* frames in which its word is said */
 } in_arc;
 
 /* What place q may be: a list of words, each once. */
@@ -58,7 +59,6 @@ typedef struct mbr {
   int32_t n_nodes; /* states and one end node */
   int32_t *first;  /* [n_nodes + 1] in arcs, by target */
   in_arc *arcs;
-  double *time;               /* [n_nodes] */
   sn_arr_i32 r;               /* places 1..Q at index 0..Q-1 */
   double *d;                  /* [n_nodes x (Q + 1)] */
   double *weight;             /* [n_nodes x (Q + 1)] */
@@ -72,7 +72,6 @@ typedef struct mbr {
 static void mbr_free(mbr *m) {
   sn_free(m->first);
   sn_free(m->arcs);
-  sn_free(m->time);
   SN_ARR_FREE(&m->r);
   sn_free(m->d);
   sn_free(m->weight);
@@ -89,9 +88,25 @@ static double final_cost(const sn_lat_state *s, const sn_lat_scales *k) {
          (double)s->final_acoustic * k->acoustic;
 }
 
-/* Arcs by target, with their shares; times. */
+/* Arc j from state i to `next`, or (j == n_arcs) the end of a path in i. */
+static in_arc timed_arc(const sn_lat *l, const sn_lat_spans *spans,
+                        const int32_t *frames, int32_t n_frames, int32_t i,
+                        uint32_t j) {
+  const bool is_end = j == (uint32_t)l->n_arcs;
+  in_arc a = {.from = i,
+              .word = is_end ? 0 : l->arcs[j].word,
+              .begin = frames[i],
+              .end = is_end ? n_frames : frames[l->arcs[j].next]};
+  if (spans == NULL) return a;
+  a.begin = is_end ? spans->after[i] : spans->begin[j];
+  if (!is_end) a.end = spans->end[j];
+  a.end = fmax(a.end, a.begin);
+  return a;
+}
+
+/* Arcs by target, with their shares and times. */
 static sn_status mbr_init(mbr *m, const sn_lat *l, const sn_lat_scales *k,
-                          sn_err *err) {
+                          const sn_lat_spans *spans, sn_err *err) {
   const int32_t n = l->n_states, end = n;
   size_t n_arcs = (size_t)l->n_arcs;
   for (int32_t s = 0; s < n; s++)
@@ -99,12 +114,11 @@ static sn_status mbr_init(mbr *m, const sn_lat *l, const sn_lat_scales *k,
   m->n_nodes = n + 1;
   m->first = sn_calloc((size_t)n + 2, sizeof *m->first);
   m->arcs = sn_calloc(n_arcs, sizeof *m->arcs);
-  m->time = sn_calloc((size_t)n + 1, sizeof *m->time);
   int32_t *const frames = sn_calloc((size_t)n + 1, sizeof *frames);
   double *const alpha = sn_calloc((size_t)n + 1, sizeof *alpha);
   int32_t *const at = sn_calloc((size_t)n + 2, sizeof *at);
   sn_status s = SN_OK;
-  if (!m->first || !m->arcs || !m->time || !frames || !alpha || !at)
+  if (!m->first || !m->arcs || !frames || !alpha || !at)
     s = sn_fail_nomem(err, "minimum Bayes risk");
   int32_t n_frames = 0;
   if (s == SN_OK) s = sn_lat_times(l, frames, &n_frames, err);
@@ -113,14 +127,12 @@ static sn_status mbr_init(mbr *m, const sn_lat *l, const sn_lat_scales *k,
     alpha[end] = HUGE_VAL;
     for (int32_t i = 0; i < n; i++) {
       const sn_lat_state *const x = &l->states[i];
-      m->time[i] = frames[i];
       if (isinf(x->final_graph)) continue;
       m->first[end + 1]++;
       const double c = alpha[i] + final_cost(x, k);
       const double lo = fmin(alpha[end], c), hi = fmax(alpha[end], c);
       alpha[end] = isinf(hi) ? lo : lo - log1p(exp(lo - hi));
     }
-    m->time[end] = n_frames;
     for (int32_t i = 0; i < l->n_arcs; i++) m->first[l->arcs[i].next + 1]++;
     for (int32_t i = 0; i <= end; i++) m->first[i + 1] += m->first[i];
     memcpy(at, m->first, ((size_t)n + 1) * sizeof *at);
@@ -131,12 +143,14 @@ static sn_status mbr_init(mbr *m, const sn_lat *l, const sn_lat_scales *k,
         const double c = (double)a->graph * k->graph +
                          (double)a->acoustic * k->acoustic +
                          (a->word != 0 ? k->word_penalty : 0.0);
-        m->arcs[at[a->next]++] =
-            (in_arc){i, a->word, exp(alpha[a->next] - alpha[i] - c)};
+        in_arc *const to = &m->arcs[at[a->next]++];
+        *to = timed_arc(l, spans, frames, n_frames, i, j);
+        to->share = exp(alpha[a->next] - alpha[i] - c);
       }
-      if (isfinite(x->final_graph))
-        m->arcs[at[end]++] =
-            (in_arc){i, 0, exp(alpha[end] - alpha[i] - final_cost(x, k))};
+      if (isinf(x->final_graph)) continue;
+      in_arc *const to = &m->arcs[at[end]++];
+      *to = timed_arc(l, spans, frames, n_frames, i, (uint32_t)l->n_arcs);
+      to->share = exp(alpha[end] - alpha[i] - final_cost(x, k));
     }
   }
   sn_free(frames);
@@ -257,12 +271,12 @@ static sn_status statistics(mbr *m, sn_err *err) {
         if (p == 0.0) continue;
         if (m->choice[q] == MATCH) {
           from[q - 1] += p;
-          SN_TRY(collect(m, q, a->word, p, m->time[a->from], m->time[n], err));
+          SN_TRY(collect(m, q, a->word, p, a->begin, a->end, err));
         } else if (m->choice[q] == OMIT) {
           from[q] += p;
         } else {
           m->arc_weight[q - 1] += p;
-          SN_TRY(collect(m, q, 0, p, m->time[n], m->time[n], err));
+          SN_TRY(collect(m, q, 0, p, a->end, a->end, err));
         }
       }
       from[0] += m->arc_weight[0] + a->share * at[0];
@@ -300,6 +314,7 @@ static sn_status fill_bins(mbr *m, sn_mbr *out, sn_err *err) {
       sn_sausage_bin *const before = &out->bins.data[out->bins.n - 1];
       if (before->end > bin.begin)
         before->end = bin.begin = (before->end + bin.begin) / 2.0;
+      bin.end = fmax(bin.end, bin.begin);
     }
     SN_TRY(SN_ARR_PUSH(&out->bins, bin, err));
   }
@@ -363,32 +378,29 @@ static sn_status iterate(mbr *m, bool update, sn_mbr *out, sn_err *err) {
   return s;
 }
 
-sn_status sn_lat_mbr_around(const sn_lat *l, const sn_lat_scales *k,
-                            const int32_t *words, size_t n, bool update,
-                            sn_mbr *out, sn_err *err) {
+sn_status sn_lat_mbr(const sn_lat *l, const sn_lat_scales *k,
+                     const sn_mbr_opts *opts, sn_mbr *out, sn_err *err) {
   memset(out, 0, sizeof *out);
   mbr m = {0};
-  sn_status s = SN_OK;
+  sn_lat_path best = {0};
+  const int32_t *words = opts->words;
+  size_t n = opts->n_words;
   if (l->n_states == 0) {
-    s = empty_network(out, err);
-  } else {
-    s = mbr_init(&m, l, k, err);
-    if (s == SN_OK) s = set_places(&m, words, n, err);
-    if (s == SN_OK) s = iterate(&m, update, out, err);
+    const sn_status empty = empty_network(out, err);
+    if (empty != SN_OK) sn_mbr_clear(out);
+    return empty;
   }
+  sn_status s = mbr_init(&m, l, k, opts->spans, err);
+  if (s == SN_OK && words == NULL) {
+    s = sn_lat_best(l, k, &best, err);
+    words = best.words.data;
+    n = best.words.n;
+  }
+  if (s == SN_OK) s = set_places(&m, words, n, err);
+  if (s == SN_OK) s = iterate(&m, opts->update, out, err);
   if (s != SN_OK) sn_mbr_clear(out);
-  mbr_free(&m);
-  return s;
-}
-
-sn_status sn_lat_mbr(const sn_lat *l, const sn_lat_scales *k, bool update,
-                     sn_mbr *out, sn_err *err) {
-  sn_lat_path best;
-  memset(out, 0, sizeof *out);
-  SN_TRY(sn_lat_best(l, k, &best, err));
-  const sn_status s =
-      sn_lat_mbr_around(l, k, best.words.data, best.words.n, update, out, err);
   sn_lat_path_clear(&best);
+  mbr_free(&m);
   return s;
 }
 

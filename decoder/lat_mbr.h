@@ -3,11 +3,13 @@
  * oracle of a lattice. */
 #ifndef SN_DECODER_LAT_MBR_H
 #define SN_DECODER_LAT_MBR_H
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
 #include "base/arr.h"
 #include "base/status.h"
+#include "decoder/lat_spans.h"
 #include "decoder/lattice.h"
 #ifdef __cplusplus
 extern "C" {
@@ -35,11 +37,19 @@ typedef struct sn_mbr {
 } sn_mbr;
 void sn_mbr_clear(sn_mbr *m);
 
+typedef struct sn_mbr_opts {
+  bool update; /* false: the words that it begins with are kept, and the network
+                  is made around them */
+  const int32_t *words; /* [n_words] labels without 0; NULL: those of the best
+                           path */
+  size_t n_words;
+  const sn_lat_spans *spans; /* when the arcs' words are said; NULL: between the
+                                states' times */
+} sn_mbr_opts;
+
 /* The words whose expected edit distance to the lattice's paths is least
- * (approximately, by iteration from the best path), and the confusion network
- * that comes with them. update false: the words of the best path are kept, and
- * the network is made around them. Word boundaries of `l` are taken from the
- * states' times, so the lattice should be deterministic and aligned
+ * (approximately, by iteration from those of opts), and the confusion network
+ * that comes with them. The lattice should be deterministic and aligned
  * (sn_lat_times must succeed). An empty lattice gives one empty gap.
  * Errors: SN_ENOMEM; SN_EMISMATCH as sn_lat_times.
  * Source: Xu, Povey, Mangu, Zhu 2011, "Minimum Bayes Risk decoding and system
@@ -48,14 +58,8 @@ void sn_mbr_clear(sn_mbr *m);
  * one behind the arc; and a word that is passed over costs 1 + 1e-5, so that of
  * equal alignments the one that uses more words is taken. */
 SN_NODISCARD sn_status sn_lat_mbr(const sn_lat *l, const sn_lat_scales *k,
-                                  bool update, sn_mbr *out, sn_err *err);
-
-/* The same around given words (labels without 0) instead of those of the best
- * path; with update they are where the iteration begins. */
-SN_NODISCARD sn_status sn_lat_mbr_around(const sn_lat *l,
-                                         const sn_lat_scales *k,
-                                         const int32_t *words, size_t n,
-                                         bool update, sn_mbr *out, sn_err *err);
+                                  const sn_mbr_opts *opts, sn_mbr *out,
+                                  sn_err *err);
 
 typedef struct sn_lat_oracle {
   sn_arr_i32 words; /* of the path nearest to the reference */

@@ -174,6 +174,19 @@ run 0 "$senone" lattice best --output=ctm copy.lat
 mv out copied
 run 0 "$senone" lattice best --output=ctm gap.lat
 cmp out copied || fail 'a copy has other times'
+# The same of mbr, whose times are means over paths, and of likely arcs.
+"$senone" lattice mbr --keep-best --output=ctm gap.lat >mbr.ctm || fail mbr
+"$senone" lattice posteriors --min-posterior=0.9 gap.lat >arcs || fail posteriors
+python3 - mbr.ctm arcs out <<'PY' || fail "times of mbr: $(paste -d '|' mbr.ctm out)"
+import sys
+mbr, arcs, best = ([r.split() for r in open(f)] for f in sys.argv[1:])
+assert [r[4] for r in mbr] == [r[4] for r in best]
+sure = [(float(a[2]), float(b[2])) for a, b in zip(mbr, best) if float(a[5]) > 0.98]
+assert len(sure) > 5 and all(abs(a - b) < 0.025 for a, b in sure), sure
+places = {(r[0], r[4], r[2]) for r in best}
+found = [(r[0], r[3], '%.2f' % float(r[1])) in places for r in arcs if r[3] != '-']
+assert len(found) > 5 and sum(found) > 0.9 * len(found), (sum(found), len(found))
+PY
 run 0 "$senone" lattice mbr --output=ctm gap.lat
 awk '$1 == "gap" && $3 > 4.5 {late = 1} END {exit !late}' out || fail "times of mbr: $(cat out)"
 
