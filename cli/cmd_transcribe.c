@@ -7,12 +7,10 @@
 #include <string.h>
 #include <sys/resource.h>
 
-#include "base/arr.h"
 #include "base/io.h"
 #include "base/mem.h"
 #include "cli/transcribe_internal.h"
 #include "frontend/audio.h"
-#include "frontend/datadir.h"
 
 #define AT(field) offsetof(sni_transcribe_opts, field)
 static const sn_opt table[] = {
@@ -70,82 +68,6 @@ static sn_status default_cache(sn_str *out, sn_err *err) {
   else if (home != NULL)
     SN_TRY(sn_str_addf(out, err, "%s/.cache/senone/graphs", home));
   if (out->n > 0 && sn_dir_make(out->data, NULL) != SN_OK) sn_str_reset(out);
-  return SN_OK;
-}
-
-/* ---- What to transcribe ---- */
-
-typedef struct inputs {
-  SN_ARR(sni_item) items;
-  SN_ARR(sn_datadir) dirs;
-  sn_arr_str ids; /* owned */
-} inputs;
-
-static void inputs_clear(inputs *in) {
-  for (size_t i = 0; i < in->dirs.n; i++) sn_datadir_clear(&in->dirs.data[i]);
-  for (size_t i = 0; i < in->ids.n; i++) sn_free(in->ids.data[i]);
-  SN_ARR_FREE(&in->dirs);
-  SN_ARR_FREE(&in->ids);
-  SN_ARR_FREE(&in->items);
-}
-
-static sn_status add_dir(inputs *in, const char *path, sn_log *log,
-                         sn_err *err) {
-  const sn_datadir empty = {0};
-  SN_TRY(SN_ARR_PUSH(&in->dirs, empty, err));
-  sn_datadir *const d = &in->dirs.data[in->dirs.n - 1];
-  SN_TRY(sn_datadir_load_unchecked(path, log, d, err));
-  for (size_t i = 0; i < d->n; i++) {
-    const sn_utt *const u = &d->utts[i];
-    const sni_item item = {u->id, u->path, u->begin_s, u->end_s, u->speaker};
-    SN_TRY(SN_ARR_PUSH(&in->items, item, err));
-  }
-  return SN_OK;
-}
-
-/* The id of a file is its base name without ending. */
-static sn_status add_file(inputs *in, const char *path, sn_err *err) {
-  const char *const base =
-      strcmp(path, "-") == 0 ? "stdin" : sn_path_base(path);
-  const char *const dot = strrchr(base, '.');
-  char *const id = sn_strndup(
-      base, dot != NULL && dot != base ? (size_t)(dot - base) : strlen(base));
-  if (id == NULL) return sn_fail_nomem(err, "transcribe");
-  if (SN_ARR_PUSH(&in->ids, id, err) != SN_OK) {
-    sn_free(id);
-    return SN_ENOMEM;
-  }
-  const sni_item item = {id, path, 0, 0, NULL};
-  return SN_ARR_PUSH(&in->items, item, err);
-}
-
-static bool is_data_dir(const char *path) {
-  char *const scp = sn_path_join(path, "wav.scp");
-  const bool is = scp != NULL && sn_file_exists(scp);
-  sn_free(scp);
-  return is;
-}
-
-/* A data directory that can not be read is a failure like any other input. */
-static sn_status gather(sn_cli *cli, inputs *in, sni_totals *totals) {
-  for (size_t i = 0; i < cli->n_args; i++) {
-    const char *const path = cli->args[i];
-    if (!sn_dir_exists(path)) {
-      SN_TRY(add_file(in, path, &cli->err));
-      continue;
-    }
-    sn_err err = {0};
-    sn_status s =
-        is_data_dir(path)
-            ? add_dir(in, path, cli->log, &err)
-            : sn_fail(&err, SN_EARG,
-                      "'%s' is a folder without a wav.scp, so no data "
-                      "directory; name its recordings instead",
-                      path);
-    if (s == SN_OK) continue;
-    sn_log_msg(cli->log, SN_LOG_ERROR, "%s", err.msg);
-    totals->n_failed++;
-  }
   return SN_OK;
 }
 
@@ -246,13 +168,13 @@ static int run(sn_cli *cli) {
     set->confidence =
         tells ? SN_SETTINGS_CONFIDENCE_YES : SN_SETTINGS_CONFIDENCE_NO;
   if (o->lattice[0] != '\0') set->keep_lattice = true;
-  inputs in = {{0}, {0}, {0}};
+  sni_inputs in = {{0}, {0}, {0}};
   sni_totals totals = {0};
   senone_model *model = NULL;
-  sn_status s = gather(cli, &in, &totals);
+  sn_status s = sni_gather(cli, &totals, &in);
   if (s == SN_OK && in.items.n > 1 && !sn_out_many(format) &&
       o->output_dir[0] == '\0') {
-    inputs_clear(&in);
+    sni_inputs_clear(&in);
     return sn_cli_usage(cli,
                         "a .%s file holds one recording: with several of them "
                         "give --output-dir",
@@ -267,7 +189,7 @@ static int run(sn_cli *cli) {
     s = sni_transcribe(cli, o, channel, model, set, in.items.data, in.items.n,
                        &totals);
   senone_model_destroy(model);
-  inputs_clear(&in);
+  sni_inputs_clear(&in);
   return finish(cli, o, s, &totals);
 }
 

@@ -7,10 +7,12 @@
 
 #include "api/senone.h"
 #include "api/settings.h"
+#include "base/arr.h"
 #include "base/str.h"
 #include "cli/cli.h"
 #include "decoder/output.h"
 #include "frontend/audio.h"
+#include "frontend/datadir.h"
 
 typedef enum sni_adapt_how {
   SNI_ADAPT_AUTO, /* as model.ini says */
@@ -38,10 +40,21 @@ typedef struct sni_item {
   const char *speaker;   /* NULL: not known */
 } sni_item;
 
+typedef struct sni_inputs {
+  SN_ARR(sni_item) items;
+  SN_ARR(sn_datadir) dirs;
+  sn_arr_str ids; /* owned */
+} sni_inputs;
+
 typedef struct sni_totals {
   int64_t n_ok, n_failed, n_no_speech;
   double audio_s;
 } sni_totals;
+
+/* The items that the arguments name. What can not be read is counted as failed,
+ * and the others go on. */
+sn_status sni_gather(sn_cli *cli, sni_totals *totals, sni_inputs *in);
+void sni_inputs_clear(sni_inputs *in);
 
 /* Transcribes all items and prints them in order. SN_OK also when some failed
  * (they are in *totals and in the log). */
@@ -82,6 +95,44 @@ sn_status sni_speakers_make(const sni_source *src, const sn_settings *settings,
 void sni_speakers_clear(sni_speakers *s);
 /* Of item i; NULL: nobody known. */
 const senone_speaker *sni_speaker_of(const sni_speakers *s, size_t i);
+/* ---- A run: transcribe.c, transcribe_format.c, transcribe_print.c ---- */
+
+/* One item's result. Zeroed is empty. */
+typedef struct sni_done {
+  sn_str text;
+  sn_err err; /* why there is no text */
+  double audio_s, rate_hz;
+  int32_t n_channels;
+  size_t n_words;
+  senone_lattice *lattice; /* NULL: not asked for */
+  bool no_path, no_speech;
+  bool is_cut_off;   /* no word, and no way to the graph's end */
+  bool was_searched; /* frames of it came to the search */
+} sni_done;
+void sni_done_clear(sni_done *d);
+
+typedef struct sni_job {
+  sn_cli *cli;
+  const sni_transcribe_opts *opts;
+  int32_t channel;
+  const senone_model *model;
+  senone_options *batch, *live;
+  const sni_item *items;
+  const sn_settings *settings; /* of batch */
+  sni_speakers speakers;
+  sni_done *done;                  /* [n] */
+  senone_recognizer **recognizers; /* [n_threads], made on first use */
+  senone_lattice_writer *lattices; /* NULL: not asked for */
+  sni_totals *totals;
+  int64_t n_low_rate, n_many_channels;
+} sni_job;
+
+/* Adds the result in a format to *out. */
+sn_status sni_format_result(sn_out_format format, const char *id,
+                            const senone_result *r, sn_str *out, sn_err *err);
+/* Prints or writes a result, its lattice, and warnings; counts it. */
+sn_status sni_print_done(sni_job *j, const sni_item *item, const char *id,
+                         const sni_done *d, sn_err *err);
 /* error of the public API -> sn_err. */
 sn_status sni_take_error(sn_err *err, const senone_error *e);
 #endif

@@ -123,6 +123,24 @@ static sn_status open_slf(const char *path, sn_lat_reader *r, sn_err *err) {
   return s;
 }
 
+/* Another toolkit's file named as Senone's own. */
+static sn_status check_is_own(const char *path, sn_err *err) {
+  char head[sizeof SN_LATS_MAGIC - 1];
+  sn_reader *in = NULL;
+  size_t n = 0;
+  SN_TRY(sn_reader_open(path, &in, err));
+  const sn_status s = sn_read_some(in, head, sizeof head, &n, err);
+  sn_reader_destroy(in);
+  SN_TRY(s);
+  if (n < sizeof head || memcmp(head, SN_LATS_MAGIC, sizeof head) == 0)
+    return SN_OK; /* what is cut short, the container tells better */
+  return sn_fail(
+      err, SN_EFORMAT,
+      "'%s' is no lattice archive of Senone's; lattices of Kaldi are "
+      "named ark:FILE, of HTK slf:FILE",
+      path);
+}
+
 sn_status sn_lat_reader_open(const char *specifier, sn_lat_reader **out,
                              sn_err *err) {
   *out = NULL;
@@ -137,7 +155,9 @@ sn_status sn_lat_reader_open(const char *specifier, sn_lat_reader **out,
       s = sn_reader_open(path, &r->in, err);
       break;
     case OWN:
-      s = sn_box_open(path, SN_LATS_MAGIC, SN_LATS_VERSION, &box, err);
+      s = check_is_own(path, err);
+      if (s == SN_OK)
+        s = sn_box_open(path, SN_LATS_MAGIC, SN_LATS_VERSION, &box, err);
       if (s == SN_OK) s = sni_lat_archive_open(box, path, &r->own, err);
       break;
     case SLF:
@@ -235,9 +255,11 @@ static sn_status read_key(sn_lat_reader *r, bool *more, sn_err *err) {
     char x;
     SN_TRY(sn_read_bytes(r->in, &x, 1, err));
     if (r->key.n >= MAX_KEY || x == '\0')
-      return sn_fail(err, SN_EFORMAT,
-                     "%s: byte %lld: no key of a lattice archive here",
-                     sn_reader_name(r->in), (long long)sn_reader_offset(r->in));
+      return sn_fail(
+          err, SN_EFORMAT,
+          "%s: byte %lld: no key of a lattice archive here; is it one of "
+          "Kaldi's (ark:FILE), not of Senone's (FILE)?",
+          sn_reader_name(r->in), (long long)sn_reader_offset(r->in));
     SN_TRY(sn_str_add(&r->key, &x, 1, err));
   }
   return SN_OK;

@@ -144,3 +144,13 @@ cat good.ark nan.ark >later.ark
 run 1 "$senone" lattice copy --words=words.txt ark:later.ark ark:out.ark
 says "utterance 'u1': .*later.ark"
 absent out.ark*
+
+# One format taken for another.
+run 1 "$senone" lattice info good.ark
+says "'good.ark' is no lattice archive of Senone's; .* ark:FILE, of HTK slf:FILE"
+run 1 "$senone" lattice info good/u1.slf
+says 'slf:FILE'
+run 1 "$senone" lattice info ark:good.lat
+says "Kaldi's \(ark:FILE\), not of Senone's"
+run 1 "$senone" lattice info slf:good.lat
+says 'good.lat:1: expected name=value'
