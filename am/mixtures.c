@@ -114,6 +114,23 @@ static int64_t set_gauss(sn_mixtures *to, size_t g, const sn_mix_stats *s,
   return n_floored;
 }
 
+/* Draws the variances of Gaussians [a, b), which have the weights' shares of
+ * `occ` frames, to their average. */
+static void smooth_vars(sn_mixtures *m, size_t a, size_t b, double occ,
+                        double prior) {
+  const size_t D = m->dim;
+  for (size_t d = 0; d < D; d++) {
+    double mean = 0;
+    for (size_t g = a; g < b; g++)
+      mean += (double)m->weights[g] * (double)m->vars[g * D + d];
+    for (size_t g = a; g < b; g++) {
+      const double n = (double)m->weights[g] * occ;
+      float *const var = &m->vars[g * D + d];
+      *var = (float)((n * (double)*var + prior * mean) / (n + prior));
+    }
+  }
+}
+
 sn_status sn_mix_update(sn_mixtures *m, const sn_mix_stats *s,
                         const sn_mix_update_opts *o, double *occ,
                         sn_mix_update_report *report, sn_err *err) {
@@ -149,11 +166,13 @@ sn_status sn_mix_update(sn_mixtures *m, const sn_mix_stats *s,
     double kept = 0;
     for (size_t g = a; g < b; g++)
       if (stays(s, o, g, best, occ[i])) kept += s->occ[g];
+    const size_t first = to;
     for (size_t g = a; g < b; g++) {
       if (!stays(s, o, g, best, occ[i])) continue;
       next.weights[to] = (float)(s->occ[g] / kept);
       report->n_floored += set_gauss(&next, to++, s, g, o->var_floor);
     }
+    if (o->var_prior > 0) smooth_vars(&next, first, to, kept, o->var_prior);
   }
   sn_mixtures_clear(m);
   *m = next;

@@ -73,13 +73,18 @@ typedef struct sn_mix_update_opts {
                           the pdf's last */
   double var_floor;    /* absolute */
   double weight_floor; /* a Gaussian with less is removed likewise */
+  double var_prior;    /* frames; see sn_mix_update */
 } sn_mix_update_opts;
 typedef struct sn_mix_update_report {
   int64_t n_removed, n_floored; /* Gaussians; elements of variances */
   int64_t n_unseen;             /* pdfs without frames: left as they were */
 } sn_mix_update_report;
 /* Maximum-likelihood parameters from the statistics. occ [N] gets the frames of
- * each pdf. On failure (SN_ENOMEM) the mixtures are as before. */
+ * each pdf. With var_prior = k > 0 variances are the maximum a posteriori ones
+ * under a prior of k frames that have the average variance of the pdf's
+ * Gaussians (weighted by their frames): (n v + k v_pdf) / (n + k) for one of n
+ * frames. Source: Gauvain and Lee 1994 (MAP estimates of mixtures), with the
+ * means left out. On failure (SN_ENOMEM) the mixtures are as before. */
 SN_NODISCARD sn_status sn_mix_update(sn_mixtures *m, const sn_mix_stats *s,
                                      const sn_mix_update_opts *opts,
                                      double *occ, sn_mix_update_report *report,

@@ -40,6 +40,11 @@
     "var-floor", SN_OPT_DOUBLE, AT(var_floor), 0.001, 1e-9, 1e6, NULL, NULL, \
         "lowest variance"                                                    \
   }
+#define SNI_ROW_VAR_PRIOR                                                  \
+  {                                                                        \
+    "var-prior", SN_OPT_DOUBLE, AT(var_prior), 20, 0, 1e9, NULL, "frames", \
+        "of the average variance that each Gaussian's counts"              \
+  }
 #define SNI_ROW_STATISTICS                                                  \
   {                                                                         \
     "statistics", SN_OPT_ENUM, AT(statistics), SN_STATISTICS_VITERBI, 0, 1, \

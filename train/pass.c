@@ -161,7 +161,8 @@ static sn_status note(sni_trainer *t, int n, const pass *x,
 
 static sn_status update(sni_trainer *t, int n, const pass *x, size_t target,
                         double min_occ, clock_t from, sn_err *err) {
-  const sn_mix_update_opts o = {min_occ, t->o->var_floor, 1e-5};
+  const sn_mix_update_opts o = {min_occ, t->o->var_floor, 1e-5,
+                                t->o->var_prior};
   sn_mix_update_report r;
   if (x->total->mix.n_frames < 1)
     return sn_fail(err, SN_EMISMATCH,
@@ -219,7 +220,7 @@ static sn_status copy_mixtures(const sn_mixtures *m, sn_mixtures *out,
 sn_status sni_pass_plain(sni_trainer *t, const sn_mat *plain, sn_mixtures *out,
                          sn_err *err) {
   pass x = {.t = t, .how = SNI_KEEP, .plain = plain};
-  const sn_mix_update_opts o = {0, t->o->var_floor, 0};
+  const sn_mix_update_opts o = {0, t->o->var_floor, 0, t->o->var_prior};
   sn_mix_update_report r;
   memset(out, 0, sizeof *out);
   double *const occ = sn_calloc(t->mix.n_pdfs, sizeof *occ);

@@ -31,6 +31,7 @@ const sn_opt sn_update_opt_table[] = {
     SNI_ROW_POWER,
     SNI_ROW_MIN_OCC,
     SNI_ROW_VAR_FLOOR,
+    SNI_ROW_VAR_PRIOR,
     {"seed", SN_OPT_INT, AT(seed), 1, 0, 2147483647, NULL, NULL,
      "of the directions in which Gaussians are split"},
     SN_OPT_END};
@@ -244,7 +245,7 @@ static sn_status write_updated(const sni_trainer *t, const sn_am *am,
 
 static sn_status apply(sni_trainer *t, sni_stats_file *f, const char *sums,
                        const sn_update_opts *o, sn_err *err) {
-  const sn_mix_update_opts u = {o->min_occ, o->var_floor, 1e-5};
+  const sn_mix_update_opts u = {o->min_occ, o->var_floor, 1e-5, o->var_prior};
   sn_mix_update_report r;
   int64_t missing = 0;
   const sni_part *const p = sni_sums_root(&f->sums, &missing);

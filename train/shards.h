@@ -47,7 +47,7 @@ SN_NODISCARD sn_status sn_train_sum(const char *out, const char *const *paths,
 
 typedef struct sn_update_opts {
   int32_t gaussians; /* in all, after splitting; 0: none are split */
-  double power, min_occ, var_floor;
+  double power, min_occ, var_floor, var_prior;
   int32_t seed; /* of splitting */
 } sn_update_opts;
 extern const sn_opt sn_update_opt_table[];

@@ -40,6 +40,7 @@ typedef struct sn_train_opts {
   bool estimate_silence; /* into model.ini, as aligned; else `silence` */
   double min_occ;        /* frames that keep a Gaussian */
   double var_floor;
+  double var_prior;              /* frames of the average variance of a pdf */
   double lm_scale, word_penalty; /* into model.ini */
   bool word_pos;                 /* whether trees may ask for word positions */
   const char *silence_phone;

@@ -45,6 +45,7 @@ const sn_opt sn_train_opt_table[] = {
      "--silence"},
     SNI_ROW_MIN_OCC,
     SNI_ROW_VAR_FLOOR,
+    SNI_ROW_VAR_PRIOR,
     {"lm-scale", SN_OPT_DOUBLE, AT(lm_scale), 10, 0, 1000, NULL, NULL,
      "of language models, by default, in the model made"},
     {"word-penalty", SN_OPT_DOUBLE, AT(word_penalty), 0, -1000, 1000, NULL,

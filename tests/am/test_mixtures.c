@@ -91,7 +91,7 @@ static void test_scores_are_those_of_the_formula(void **state) {
 
 static void test_update_and_splitting(void **state) {
   (void)state;
-  const sn_mix_update_opts o = {0, 1e-6, 0};
+  const sn_mix_update_opts o = {0, 1e-6, 0, 0};
   sn_mix_update_report report;
   sn_mixtures m;
   sn_mat x = {0};
@@ -122,6 +122,41 @@ static void test_update_and_splitting(void **state) {
   sn_mix_tables_destroy(t);
   sn_mat_free(&x);
   sn_mixtures_clear(&m);
+}
+
+/* Two Gaussians of 30 and 10 frames and one of another pdf: by the formula.
+ * Sums are in double, results floats of at most 9: 2^-24 of that. */
+static void test_a_prior_of_variances(void **state) {
+  (void)state;
+  static const int32_t counts[] = {2, 1};
+  const double n[] = {30, 10, 5}, mean[] = {1, -2, 3}, var[] = {1, 9, 4};
+  const sn_mix_update_opts none = {0, 1e-6, 0, 0}, some = {0, 1e-6, 0, 20};
+  for (int k = 0; k < 2; k++) {
+    sn_mix_update_report report;
+    sn_mixtures m;
+    sn_mix_stats s;
+    double occ[2];
+    assert_int_equal(sn_mixtures_init(&m, 2, 1, counts, NULL), SN_OK);
+    assert_int_equal(sn_mix_stats_init(&s, &m, NULL), SN_OK);
+    for (size_t g = 0; g < 3; g++) {
+      s.occ[g] = n[g];
+      s.sum[g] = n[g] * mean[g];
+      s.sumsq[g] = n[g] * (var[g] + mean[g] * mean[g]);
+    }
+    assert_int_equal(
+        sn_mix_update(&m, &s, k == 0 ? &none : &some, occ, &report, NULL),
+        SN_OK);
+    for (size_t g = 0; g < 3; g++) {
+      const double of_pdf = g < 2 ? (30 * 1.0 + 10 * 9.0) / 40 : 4;
+      const double want =
+          k == 0 ? var[g] : (n[g] * var[g] + 20 * of_pdf) / (n[g] + 20);
+      assert_float_equal(m.vars[g], want, 1e-6);
+      assert_float_equal(m.means[g], mean[g], 1e-6);
+    }
+    assert_float_equal(m.weights[1], 0.25, 1e-6);
+    sn_mix_stats_clear(&s);
+    sn_mixtures_clear(&m);
+  }
 }
 
 static void test_a_model_directory_scores_alike(void **state) {
@@ -212,6 +247,7 @@ int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(test_scores_are_those_of_the_formula),
       cmocka_unit_test(test_update_and_splitting),
+      cmocka_unit_test(test_a_prior_of_variances),
       cmocka_unit_test(test_a_model_directory_scores_alike),
       cmocka_unit_test(test_trees_find_what_matters)};
   return cmocka_run_group_tests(tests, NULL, NULL);

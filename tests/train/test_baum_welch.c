@@ -256,7 +256,7 @@ static void test_em_never_loses(void **state) {
     make(&w, 3, seed);
     double *const occ = sn_calloc(P * S, sizeof *occ);
     for (int n = 0; n < 12; n++) {
-      const sn_mix_update_opts u = {0, 1e-4, 0};
+      const sn_mix_update_opts u = {0, 1e-4, 0, 0};
       sn_mix_update_report r;
       sni_sums sums = {0};
       assert_int_equal(sni_accumulate_shards(&w.t, 0, 1, &sums, NULL), SN_OK);
