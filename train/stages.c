@@ -182,6 +182,14 @@ sn_status sni_stage_load(sni_trainer *t, const char *exp, const char *stage,
                          sn_err *err) {
   char *dir = NULL;
   sn_am *am = NULL;
+  bool done = false;
+  SN_TRY(sni_stage_done(exp, stage, NULL, &done, err));
+  if (!done)
+    return sn_fail(err, SN_EIO,
+                   "%s begins with the model of stage %s, and '%s/%s' is not "
+                   "there: 'senone train %s' makes it, 'senone train all' all "
+                   "stages in order",
+                   t->stage, stage, exp, stage, stage);
   sn_status s = sni_stage_path(exp, stage, NULL, &dir, err);
   if (s == SN_OK) s = sn_am_load(dir, t->log, &am, err);
   if (s == SN_OK) s = sni_same_phones(t->corpus, am, dir, err);

@@ -117,5 +117,9 @@ printf 'u00 AB XX\n' >one/text
 run 1 "$senone" train mono "${few[@]}" one lex bad
 says 'u00 is left out: not in the lexicon: XX'
 says 'none of 1 utterances can be used'
+# A stage without the one before it: which, and what makes it.
+run 1 "$senone" train lda "${few[@]}" good lex bad
+says "'bad/tri' is not there: 'senone train tri' makes it"
+absent bad/lda/model.ini
 run 2 "$senone" train mono good lex
 echo ok

@@ -3,6 +3,7 @@
  * choice of fillers at each place and of pronunciations, every way to cut the
  * frames into states, in double precision. Random models (phones alone, and
  * triphones that reach across words), words and recordings. */
+#define _XOPEN_SOURCE 700
 #include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
