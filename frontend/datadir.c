@@ -95,16 +95,9 @@ static sn_status next_line(loader *l, sn_reader *r, sn_span *id, sn_span *rest,
   for (;;) {
     SN_TRY(sn_read_line(r, rest, more, l->err));
     if (!*more) return SN_OK;
-    size_t bad = 0;
-    if (rest->n > 0 && memchr(rest->p, '\0', rest->n) != NULL) {
-      fault(l, r, "a NUL byte: this is not a text file");
-      continue;
-    }
-    if (!sn_utf8_valid(rest->p, rest->n, &bad)) {
-      fault(l, r,
-            "byte %zu of the line is not UTF-8; convert the file with "
-            "iconv",
-            bad + 1);
+    char why[512];
+    if (!sn_datadir_line_ok(*rest, why, sizeof why)) {
+      fault(l, r, "%s", why);
       continue;
     }
     if (!sn_next_field(rest, id)) continue;
@@ -154,13 +147,9 @@ static sn_status read_recordings(loader *l) {
     SN_TRY(add_new(l, r, l->recordings, &l->recording_lines, id, &index));
     if (index < 0) continue;
     const char *resolved = "";
-    if (path.n == 0) {
-      fault(l, r, "'%.*s' has no path", (int)id.n, id.p);
-    } else if (path.p[path.n - 1] == '|') {
-      fault(l, r,
-            "'%.*s' is a command; commands are not run: write its output to a "
-            "wav file and name that",
-            path.n < 100 ? (int)path.n : 100, path.p);
+    char why[512];
+    if (!sn_datadir_path_ok(id, path, why, sizeof why)) {
+      fault(l, r, "%s", why);
     } else {
       SN_TRY(resolve(l, path, &resolved));
       if (l->files->check_paths && !sn_file_exists(resolved))
@@ -197,38 +186,23 @@ static sn_status utts_of_recordings(loader *l) {
 /* "UTT RECORDING BEGIN END"; an END of -1 is the recording's end. */
 static void parse_segment(loader *l, sn_span rest, sn_utt *utt) {
   const sn_reader *const r = l->files->segments;
-  sn_span field[3], extra;
+  sn_datadir_segment g;
+  char why[512];
   utt->path = NULL;
-  for (int i = 0; i < 3; i++)
-    if (!sn_next_field(&rest, &field[i])) {
-      fault(l, r, "expected 'UTTERANCE RECORDING BEGIN END'");
-      return;
-    }
-  if (sn_next_field(&rest, &extra)) {
-    fault(l, r, "'%.*s' follows the end time", (int)extra.n, extra.p);
+  if (!sn_datadir_segment_parse(rest, &g, why, sizeof why)) {
+    fault(l, r, "%s", why);
     return;
   }
   const int32_t recording =
-      sn_symtab_find(l->recordings, field[0].p, field[0].n);
+      sn_symtab_find(l->recordings, g.recording.p, g.recording.n);
   if (recording < 0) {
-    fault(l, r, "the recording '%.*s' is not in wav.scp", (int)field[0].n,
-          field[0].p);
-    return;
-  }
-  double begin = 0, end = 0;
-  if (!sn_parse_double(field[1], &begin) || !sn_parse_double(field[2], &end) ||
-      !(begin >= 0 && begin < 1e9) || !(end == -1 || end < 1e9)) {
-    fault(l, r, "'%.*s' to '%.*s' are not times in seconds", (int)field[1].n,
-          field[1].p, (int)field[2].n, field[2].p);
-    return;
-  }
-  if (end != -1 && !(end > begin)) {
-    fault(l, r, "the segment ends (%g s) before it begins (%g s)", end, begin);
+    fault(l, r, "the recording '%.*s' is not in wav.scp", (int)g.recording.n,
+          g.recording.p);
     return;
   }
   utt->path = l->paths.data[recording];
-  utt->begin_s = begin;
-  utt->end_s = end;
+  utt->begin_s = g.begin_s;
+  utt->end_s = g.end_s;
 }
 
 static sn_status utts_of_segments(loader *l) {

@@ -3,10 +3,12 @@
  * utt2spk. Source: kaldi-asr.org/doc/data_prep.html. */
 #ifndef SN_FRONTEND_DATADIR_H
 #define SN_FRONTEND_DATADIR_H
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "base/log.h"
 #include "base/status.h"
+#include "base/str.h"
 #ifdef __cplusplus
 extern "C" {
 #endif
@@ -37,6 +39,21 @@ SN_NODISCARD sn_status sn_datadir_load(const char *dir, sn_log *log,
 SN_NODISCARD sn_status sn_datadir_load_unchecked(const char *dir, sn_log *log,
                                                  sn_datadir *out, sn_err *err);
 void sn_datadir_clear(sn_datadir *d);
+
+/* ---- Lines, for other readers of the same files ---- */
+/* What is wrong goes to why [n] as text; false is returned. */
+
+/* A line is UTF-8 without NUL. */
+bool sn_datadir_line_ok(sn_span line, char *why, size_t n);
+/* What stands behind a recording's id in wav.scp: a path, no command. */
+bool sn_datadir_path_ok(sn_span id, sn_span path, char *why, size_t n);
+/* What stands behind an utterance's id in segments: RECORDING BEGIN END. */
+typedef struct sn_datadir_segment {
+  sn_span recording;     /* borrowed from the line */
+  double begin_s, end_s; /* end_s -1: the recording's end */
+} sn_datadir_segment;
+bool sn_datadir_segment_parse(sn_span rest, sn_datadir_segment *out, char *why,
+                              size_t n);
 #ifdef __cplusplus
 }
 #endif

@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "frontend/datadir.h"
 #include "train/corpus_internal.h"
 
 const char *sn_corpus_fault_name(sn_corpus_fault_kind k) {
@@ -79,18 +80,9 @@ static sn_corpus_fault here(const reader *x, sn_corpus_fault_kind kind) {
 
 /* The line's text: valid UTF-8 without NUL, or *ok is false. */
 static sn_status check_encoding(reader *x, sn_span line, bool *ok) {
-  size_t bad = 0;
-  *ok = false;
-  if (line.n > 0 && memchr(line.p, '\0', line.n) != NULL)
-    return FAULT(x, NULL, SN_CORPUS_ENCODING,
-                 "a NUL byte: this is not a text file");
-  if (!sn_utf8_valid(line.p, line.n, &bad))
-    return FAULT(x, NULL, SN_CORPUS_ENCODING,
-                 "byte %zu of the line is not UTF-8; convert the file with "
-                 "iconv",
-                 bad + 1);
-  *ok = true;
-  return SN_OK;
+  char why[512];
+  *ok = sn_datadir_line_ok(line, why, sizeof why);
+  return *ok ? SN_OK : FAULT(x, NULL, SN_CORPUS_ENCODING, "%s", why);
 }
 
 static sn_status check_order(reader *x, sn_span id) {
@@ -138,14 +130,9 @@ static sn_status resolve(reader *x, sn_span path, const char **out) {
 static sn_status add_rec(reader *x, sn_span id, sn_span path) {
   const int32_t before = sn_symtab_n(x->recs);
   int32_t index = -1;
-  if (path.n == 0)
-    return FAULT(x, NULL, SN_CORPUS_SYNTAX, "'%.*s' has no path", (int)id.n,
-                 id.p);
-  if (path.p[path.n - 1] == '|')
-    return FAULT(x, NULL, SN_CORPUS_SYNTAX,
-                 "'%.*s' is a command; commands are not run: write its output "
-                 "to a wav file and name that",
-                 path.n < 100 ? (int)path.n : 100, path.p);
+  char why[512];
+  if (!sn_datadir_path_ok(id, path, why, sizeof why))
+    return FAULT(x, NULL, SN_CORPUS_SYNTAX, "%s", why);
   SN_TRY(sn_symtab_add(x->recs, id.p, id.n, &index, x->err));
   if (index < before)
     return FAULT(x, NULL, SN_CORPUS_DUPLICATE, "'%.*s' is in line %d already",
@@ -195,32 +182,17 @@ static sn_status utts_of_recs(reader *x) {
 /* "RECORDING BEGIN END" into *utt; *ok is false after a fault. */
 static sn_status parse_segment(reader *x, sn_span id, sn_span rest,
                                sn_corpus_utt *utt, bool *ok) {
-  sn_span f[3], extra;
-  *ok = false;
-  for (int i = 0; i < 3; i++)
-    if (!sn_next_field(&rest, &f[i]))
-      return FAULT(x, NULL, SN_CORPUS_SYNTAX,
-                   "expected 'UTTERANCE RECORDING BEGIN END'");
-  if (sn_next_field(&rest, &extra))
-    return FAULT(x, NULL, SN_CORPUS_SYNTAX, "'%.*s' follows the end time",
-                 (int)extra.n, extra.p);
-  double begin = 0, end = 0;
-  if (!sn_parse_double(f[1], &begin) || !sn_parse_double(f[2], &end) ||
-      !(begin >= 0 && begin < 1e9) || !(end == -1 || end < 1e9))
-    return FAULT(x, NULL, SN_CORPUS_SYNTAX,
-                 "'%.*s' to '%.*s' are not times in seconds", (int)f[1].n,
-                 f[1].p, (int)f[2].n, f[2].p);
-  if (end != -1 && !(end > begin))
-    return FAULT(x, NULL, SN_CORPUS_SYNTAX,
-                 "the segment ends (%g s) before it begins (%g s)", end, begin);
-  utt->rec = sn_symtab_find(x->recs, f[0].p, f[0].n);
-  utt->begin_s = begin;
-  utt->end_s = end;
-  *ok = true;
+  sn_datadir_segment g;
+  char why[512];
+  *ok = sn_datadir_segment_parse(rest, &g, why, sizeof why);
+  if (!*ok) return FAULT(x, NULL, SN_CORPUS_SYNTAX, "%s", why);
+  utt->rec = sn_symtab_find(x->recs, g.recording.p, g.recording.n);
+  utt->begin_s = g.begin_s;
+  utt->end_s = g.end_s;
   if (utt->rec < 0)
     return FAULT(x, utt, SN_CORPUS_NO_SEGMENT,
                  "utterance '%.*s': the recording '%.*s' is not in wav.scp",
-                 (int)id.n, id.p, (int)f[0].n, f[0].p);
+                 (int)id.n, id.p, (int)g.recording.n, g.recording.p);
   return SN_OK;
 }
 
