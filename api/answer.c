@@ -80,6 +80,27 @@ static void keep_phones(const sni_portion *x, const sn_decoder *d, bool is_only,
   hyp->n_phones = n;
 }
 
+/* Expected times keep between those of the words of paths around them. */
+static void put_in_order(sn_hyp_word *words, size_t n) {
+  double last = 0.0, next = HUGE_VAL;
+  for (size_t i = 0; i < n; i++) {
+    sn_hyp_word *const w = &words[i];
+    if (isnan(w->graph_cost)) {
+      w->begin_s = fmax(w->begin_s, last);
+      w->end_s = fmax(w->end_s, w->begin_s);
+    }
+    last = w->end_s;
+  }
+  for (size_t i = n; i-- > 0;) {
+    sn_hyp_word *const w = &words[i];
+    if (isnan(w->graph_cost)) {
+      w->end_s = fmin(w->end_s, next);
+      w->begin_s = fmin(w->begin_s, w->end_s);
+    }
+    next = w->begin_s;
+  }
+}
+
 /* Words of least risk that are on no path, in place of those of their portion's
  * best path. */
 static sn_status put_bins(const sni_portions *p, const sn_decoder *d,
@@ -100,6 +121,7 @@ static sn_status put_bins(const sni_portions *p, const sn_decoder *d,
     n += x->words.n;
     from += n_old;
   }
+  put_in_order(words, n);
   sn_free(hyp->words);
   hyp->words = words;
   hyp->n_words = n;

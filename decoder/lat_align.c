@@ -40,6 +40,12 @@ sni_boundary sni_boundary_of(char label, bool *in_word) {
   return SNI_BEGINS;
 }
 
+bool sni_have_positions(const char *labels) {
+  for (; *labels != '\0'; labels++)
+    if ((((*labels - ZERO) >> POS_SHIFT) & 3) != 0) return true;
+  return false;
+}
+
 static sn_status find_segments(const char *labels, const sn_arr_i32 *ali,
                                sn_arr_i32 *begin, sn_arr_i32 *end, bool *fits,
                                sn_err *err) {

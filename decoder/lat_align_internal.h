@@ -16,6 +16,8 @@ typedef enum sni_boundary {
 /* What entering a label (its character in SN_LAT_META_LABELS) does; *in_word
  * tells whether a word goes on, before and after. */
 sni_boundary sni_boundary_of(char label, bool *in_word);
+/* Whether labels tell where in a word they are. */
+bool sni_have_positions(const char *labels);
 #ifdef __cplusplus
 }
 #endif

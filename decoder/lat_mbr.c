@@ -314,9 +314,15 @@ static sn_status fill_bins(mbr *m, sn_mbr *out, sn_err *err) {
       sn_sausage_bin *const before = &out->bins.data[out->bins.n - 1];
       if (before->end > bin.begin)
         before->end = bin.begin = (before->end + bin.begin) / 2.0;
-      bin.end = fmax(bin.end, bin.begin);
     }
     SN_TRY(SN_ARR_PUSH(&out->bins, bin, err));
+  }
+  /* Where three have crossed, what comes later gives way. */
+  double last = 0.0;
+  for (size_t i = 0; i < out->bins.n; i++) {
+    sn_sausage_bin *const b = &out->bins.data[i];
+    b->begin = fmax(b->begin, last);
+    b->end = last = fmax(b->end, b->begin);
   }
   out->words.n = out->bin_of.n = 0;
   for (size_t q = 1; q <= m->r.n; q++) {

@@ -88,6 +88,10 @@ static void find_ways(spans *x, const sn_lat_scales *k, double *cost) {
   const sn_lat *const l = x->l;
   for (int32_t s = 0; s < l->n_states; s++)
     x->nodes[s] = (node){.in = -1, .out = -1, .source = -1, .label = -1};
+  /* A stretch of a longer lattice may begin within a word, whose label is on
+   * the stretch before: its phones begin no segment. Those of a word's
+   * beginning do in any case. */
+  x->nodes[0].in_word = sni_have_positions(x->labels);
   sn_lat_backward(l, k, true, cost);
   for (int32_t s = 0; s < l->n_states; s++) {
     const sn_lat_state *const at = &l->states[s];

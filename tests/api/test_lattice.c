@@ -152,6 +152,40 @@ static void test_lattices_are_whole_and_repeatable(void **state) {
   senone_options_destroy(o);
 }
 
+/* Of audio without speech the result says so, with a lattice and without one;
+ * of no audio, and of speech, it does not. */
+static void test_silence_is_marked(void **state) {
+  (void)state;
+  static int16_t silence[16000];
+  senone_options *plain = options(NULL);
+  senone_options *rich = options("confidence", "yes", "mbr", "yes", NULL);
+  senone_model *m = load(plain);
+  senone_recognizer *r[] = {recognizer(m, plain), recognizer(m, rich)};
+  for (int i = 0; i < 2; i++) {
+    for (int what = 0; what < 3; what++) { /* nothing, silence, speech */
+      senone_error e = {0};
+      senone_result *x = NULL;
+      if (what == 1)
+        ok(senone_recognizer_push_i16(r[i], silence, 16000, 0, &e), &e);
+      if (what == 2)
+        ok(senone_recognizer_push_i16(r[i], fix.cards[1], fix.n_cards[1], 0,
+                                      &e),
+           &e);
+      ok(senone_recognizer_finish(r[i], &e), &e);
+      ok(senone_recognizer_take_result(r[i], &x, &e), &e);
+      assert_int_equal((senone_result_flags(x) & SENONE_RESULT_NO_SPEECH) != 0,
+                       what == 1);
+      assert_int_equal(senone_result_n_words(x) > 0, what == 2);
+      senone_result_destroy(x);
+      ok(senone_recognizer_reset(r[i], &e), &e);
+    }
+    senone_recognizer_destroy(r[i]);
+  }
+  senone_model_destroy(m);
+  senone_options_destroy(plain);
+  senone_options_destroy(rich);
+}
+
 /* ---- Second pass ---- */
 
 static void write_lm(const char *path, const char *bigrams, int n) {
@@ -423,6 +457,7 @@ int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(test_a_lattice_changes_no_answer),
       cmocka_unit_test(test_lattices_are_whole_and_repeatable),
+      cmocka_unit_test(test_silence_is_marked),
       cmocka_unit_test(test_two_passes_cost_what_one_with_the_full_model_does),
       cmocka_unit_test(test_a_second_pass_needs_the_right_models),
       cmocka_unit_test(test_a_long_utterance_is_answered_in_stretches),
