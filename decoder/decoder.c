@@ -53,6 +53,7 @@ void sn_decoder_destroy(sn_decoder *d) {
   sni_search_clear(&d->search);
   sni_times_clear(&d->times);
   sni_stretches_clear(&d->stretches);
+  sn_lat_det_space_destroy(d->space);
   sn_free(d->marks);
   sn_free(d);
 }
@@ -60,6 +61,8 @@ void sn_decoder_destroy(sn_decoder *d) {
 void sn_decoder_drop_lattice(sn_decoder *d) {
   sni_search_drop_links(&d->search);
   sni_stretches_clear(&d->stretches);
+  sn_lat_det_space_destroy(d->space);
+  d->space = NULL;
 }
 
 sn_status sn_decoder_start(sn_decoder *d, sn_err *err) {
@@ -192,6 +195,7 @@ sn_decoder_stats sn_decoder_get_stats(const sn_decoder *d) {
   r.n_stretches = d->stretches.done.n;
   r.n_bytes = sni_search_bytes(s) + sizeof *d +
               sni_stretches_bytes(&d->stretches) +
+              sn_lat_det_space_bytes(d->space) +
               d->times.runs.cap * sizeof *d->times.runs.data;
   return r;
 }

@@ -18,6 +18,7 @@ struct sn_decoder {
   sni_search search;
   sni_times times;
   sni_stretches stretches; /* of the lattice that are settled */
+  sn_lat_det_space *space; /* made when a lattice is; else NULL */
   int32_t *marks;          /* [labels of the graph] word labels for phones; made
                               when a lattice is; else NULL */
   bool started;

@@ -41,7 +41,7 @@ static sn_status make_marks(sn_decoder *d, sn_err *err) {
 static sn_status draw(sn_decoder *d, bool final, const int32_t *mark_of,
                       sn_lat *out, sn_err *err) {
   memset(out, 0, sizeof *out);
-  const sni_search *const s = &d->search;
+  sni_search *const s = &d->search;
   if (!d->started)
     return sn_fail(err, SN_EARG,
                    "decoder: no lattice: it was not started, or it failed");
@@ -69,16 +69,19 @@ static sn_status draw(sn_decoder *d, bool final, const int32_t *mark_of,
  * step is small, so that the second one finds states to share that would
  * otherwise differ in alignments that are on no best path. Both are exact, so
  * the two are. */
-static sn_status determinize(const sn_decoder *d, const sn_lat *marked,
+static sn_status determinize(sn_decoder *d, const sn_lat *marked,
                              const sn_lat_det_opts *o, sn_lat *out,
                              sn_lat_det_stats *stats, sn_err *err) {
   const sn_lat_scales scales = sn_decoder_scales(d);
   sn_lat phones;
   sn_lat_det_stats first;
-  SN_TRY(sn_lat_determinize(marked, &scales, o, &phones, &first, err));
+  if (d->space == NULL) SN_TRY(sn_lat_det_space_create(&d->space, err));
+  SN_TRY(sn_lat_determinize_in(d->space, marked, &scales, o, &phones, &first,
+                               err));
   for (int32_t i = 0; i < phones.n_arcs; i++)
     if (phones.arcs[i].word > d->search.graph->n_words) phones.arcs[i].word = 0;
-  const sn_status s = sn_lat_determinize(&phones, &scales, o, out, stats, err);
+  const sn_status s =
+      sn_lat_determinize_in(d->space, &phones, &scales, o, out, stats, err);
   sn_lat_clear(&phones);
   stats->n_elems += first.n_elems;
   stats->n_subsets += first.n_subsets;

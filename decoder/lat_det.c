@@ -62,10 +62,16 @@ typedef struct node {
 
 typedef struct strings {
   SN_ARR(node) nodes;
-  int32_t *table; /* [size] node + 1; 0: free; open addressing */
-  size_t size;
+  sn_arr_i32 table; /* node + 1; 0: free; open addressing */
   sn_arr_i32 scratch;
 } strings;
+
+/* Makes t a table of `size` free slots, a power of two. */
+static sn_status free_slots(sn_arr_i32 *t, size_t size, sn_err *err) {
+  SN_TRY(SN_ARR_RESIZE(t, size, err));
+  memset(t->data, 0, size * sizeof *t->data);
+  return SN_OK;
+}
 
 static uint32_t mix(uint32_t h, uint32_t x) { /* Murmur3's block step */
   x *= 0xcc9e2d51u;
@@ -88,18 +94,14 @@ static uint32_t node_hash(int32_t parent, int32_t label) {
 }
 
 static sn_status strings_grow(strings *t, sn_err *err) {
-  const size_t size = t->size > 0 ? 2 * t->size : 1024;
-  int32_t *const table = sn_calloc(size, sizeof *table);
-  if (table == NULL) return sn_fail_nomem(err, "determinisation");
+  const size_t size = 2 * t->table.n;
+  SN_TRY(free_slots(&t->table, size, err));
   for (size_t i = 0; i < t->nodes.n; i++) {
     const node *const x = &t->nodes.data[i];
     size_t h = node_hash(x->parent, x->label) & (size - 1);
-    while (table[h] != 0) h = (h + 1) & (size - 1);
-    table[h] = (int32_t)i + 1;
+    while (t->table.data[h] != 0) h = (h + 1) & (size - 1);
+    t->table.data[h] = (int32_t)i + 1;
   }
-  sn_free(t->table);
-  t->table = table;
-  t->size = size;
   return SN_OK;
 }
 
@@ -109,10 +111,11 @@ static int32_t length_of(const strings *t, int32_t s) {
 
 /* *s + label */
 static sn_status append(strings *t, int32_t *s, int32_t label, sn_err *err) {
-  if (2 * (t->nodes.n + 1) > t->size) SN_TRY(strings_grow(t, err));
-  size_t h = node_hash(*s, label) & (t->size - 1);
-  for (; t->table[h] != 0; h = (h + 1) & (t->size - 1)) {
-    const int32_t i = t->table[h] - 1;
+  if (2 * (t->nodes.n + 1) > t->table.n) SN_TRY(strings_grow(t, err));
+  const size_t last = t->table.n - 1;
+  size_t h = node_hash(*s, label) & last;
+  for (; t->table.data[h] != 0; h = (h + 1) & last) {
+    const int32_t i = t->table.data[h] - 1;
     if (t->nodes.data[i].parent == *s && t->nodes.data[i].label == label) {
       *s = i;
       return SN_OK;
@@ -122,7 +125,7 @@ static sn_status append(strings *t, int32_t *s, int32_t label, sn_err *err) {
     return sn_fail(err, SN_ELIMIT, "determinisation: too many alignments");
   const node x = {*s, label, length_of(t, *s) + 1};
   SN_TRY(SN_ARR_PUSH(&t->nodes, x, err));
-  t->table[h] = (int32_t)t->nodes.n;
+  t->table.data[h] = (int32_t)t->nodes.n;
   *s = (int32_t)t->nodes.n - 1;
   return SN_OK;
 }
@@ -191,6 +194,15 @@ typedef struct subset {
   elem owed;      /* initial subsets: what step 4 takes off (state unused) */
 } subset;
 
+/* An element of a closure. Its string is made only if it is asked for, which
+ * is so for one in three: until then it is that of element `prev` with the
+ * alignment of arc `arc` behind it. */
+typedef struct reached {
+  elem e;
+  int32_t prev; /* EMPTY: e.string is the string */
+  uint32_t arc;
+} reached;
+
 typedef struct task {
   double priority;
   int32_t from, word; /* state of the result, word */
@@ -199,27 +211,43 @@ typedef struct task {
 
 typedef struct table {
   SN_ARR(subset) subsets;
-  int32_t *slots; /* [size] subset + 1 */
-  size_t size;
+  sn_arr_i32 slots; /* subset + 1; 0: free */
 } table;
 
+/* A word arc out of a subset. */
+typedef struct reach {
+  int32_t word;
+  elem e;
+} reach;
+
+/* What changes from lattice to lattice comes first; the rest is memory that is
+ * used again. */
 typedef struct work {
   const sn_lat *raw;
   sn_lat_scales k;
   const sn_lat_det_opts *opts;
-  double *beta, cutoff;
+  double cutoff;
+  int64_t n_arcs, n_elems;
+  SN_ARR(double) beta; /* [raw states] */
   strings text;
-  SN_ARR(elem) elems;    /* of the tables' subsets */
-  SN_ARR(elem) pending;  /* of tasks */
-  SN_ARR(elem) set;      /* being made */
-  SN_ARR(int32_t) order; /* heap of indices in `set`, by state */
-  int32_t *where;        /* [raw states] index in set + 1, else 0 */
+  SN_ARR(elem) elems;     /* of the tables' subsets */
+  SN_ARR(elem) pending;   /* of tasks */
+  SN_ARR(elem) set;       /* being made */
+  SN_ARR(reached) closed; /* while it is closed */
+  sn_arr_i32 order;       /* heap of indices in `closed`, by state */
+  sn_arr_i32 chain;       /* scratch: elements whose strings are wanted */
+  sn_arr_i32 where;       /* [raw states] index in closed + 1, else 0 */
+  SN_ARR(reach) out;      /* scratch: word arcs of a new state */
+  SN_ARR(elem) doing;     /* scratch: elements of the task being done */
   table initial, minimal;
   SN_ARR(task) tasks;     /* heap by priority */
   SN_ARR(double) forward; /* of each state of the result */
   sn_lat_builder *result;
-  int64_t n_arcs, n_elems;
 } work;
+
+struct sn_lat_det_space {
+  work w;
+};
 
 static double total_of(const work *w, double graph, double acoustic) {
   return graph * w->k.graph + acoustic * w->k.acoustic;
@@ -249,10 +277,9 @@ static bool same_set(const elem *a, const elem *b, size_t n) {
 
 static const subset *table_find(const work *w, const table *t, const elem *e,
                                 size_t n, uint32_t hash) {
-  if (t->size == 0) return NULL;
-  for (size_t h = hash & (t->size - 1); t->slots[h] != 0;
-       h = (h + 1) & (t->size - 1)) {
-    const subset *const x = &t->subsets.data[t->slots[h] - 1];
+  const size_t last = t->slots.n - 1;
+  for (size_t h = hash & last; t->slots.data[h] != 0; h = (h + 1) & last) {
+    const subset *const x = &t->subsets.data[t->slots.data[h] - 1];
     if (x->hash == hash && x->n == n &&
         same_set(w->elems.data + x->first, e, n))
       return x;
@@ -260,31 +287,28 @@ static const subset *table_find(const work *w, const table *t, const elem *e,
   return NULL;
 }
 
+static void take_slot(table *t, uint32_t hash, size_t subset_number) {
+  const size_t last = t->slots.n - 1;
+  size_t h = hash & last;
+  while (t->slots.data[h] != 0) h = (h + 1) & last;
+  t->slots.data[h] = (int32_t)subset_number + 1;
+}
+
 /* x: hash, result and owed. */
 static sn_status table_add(work *w, table *t, const elem *e, size_t n, subset x,
                            sn_err *err) {
-  if (2 * (t->subsets.n + 1) > t->size) {
-    const size_t size = t->size > 0 ? 2 * t->size : 256;
-    int32_t *const slots = sn_calloc(size, sizeof *slots);
-    if (slots == NULL) return sn_fail_nomem(err, "determinisation");
-    for (size_t i = 0; i < t->subsets.n; i++) {
-      size_t h = t->subsets.data[i].hash & (size - 1);
-      while (slots[h] != 0) h = (h + 1) & (size - 1);
-      slots[h] = (int32_t)i + 1;
-    }
-    sn_free(t->slots);
-    t->slots = slots;
-    t->size = size;
+  if (2 * (t->subsets.n + 1) > t->slots.n) {
+    SN_TRY(free_slots(&t->slots, 2 * t->slots.n, err));
+    for (size_t i = 0; i < t->subsets.n; i++)
+      take_slot(t, t->subsets.data[i].hash, i);
   }
   x.first = w->elems.n;
   x.n = n;
   SN_TRY(SN_ARR_RESERVE(&w->elems, w->elems.n + n, err));
   if (n > 0) memcpy(w->elems.data + w->elems.n, e, n * sizeof *e);
   w->elems.n += n;
-  size_t h = x.hash & (t->size - 1);
-  while (t->slots[h] != 0) h = (h + 1) & (t->size - 1);
   SN_TRY(SN_ARR_PUSH(&t->subsets, x, err));
-  t->slots[h] = (int32_t)t->subsets.n;
+  take_slot(t, x.hash, t->subsets.n - 1);
   return SN_OK;
 }
 
@@ -329,14 +353,15 @@ static task pop_task(work *w) {
 static double limit_of(const work *w, const elem *e, size_t n) {
   double best = HUGE_VAL;
   for (size_t i = 0; i < n; i++)
-    best = fmin(best, e[i].total + w->beta[e[i].state]);
-  return best + (w->cutoff - w->beta[0]);
+    best = fmin(best, e[i].total + w->beta.data[e[i].state]);
+  return best + (w->cutoff - w->beta.data[0]);
 }
 
 static void heap_up(work *w, size_t i) {
   int32_t *const h = w->order.data;
+  const reached *const r = w->closed.data;
   const int32_t x = h[i];
-  while (i > 0 && w->set.data[x].state < w->set.data[h[(i - 1) / 2]].state) {
+  while (i > 0 && r[x].e.state < r[h[(i - 1) / 2]].e.state) {
     h[i] = h[(i - 1) / 2];
     i = (i - 1) / 2;
   }
@@ -345,15 +370,14 @@ static void heap_up(work *w, size_t i) {
 
 static int32_t heap_pop(work *w) {
   int32_t *const h = w->order.data;
+  const reached *const r = w->closed.data;
   const int32_t top = h[0], x = h[--w->order.n];
   size_t i = 0;
   for (;;) {
     size_t c = 2 * i + 1;
     if (c >= w->order.n) break;
-    if (c + 1 < w->order.n &&
-        w->set.data[h[c + 1]].state < w->set.data[h[c]].state)
-      c++;
-    if (w->set.data[h[c]].state >= w->set.data[x].state) break;
+    if (c + 1 < w->order.n && r[h[c + 1]].e.state < r[h[c]].e.state) c++;
+    if (r[h[c]].e.state >= r[x].e.state) break;
     h[i] = h[c];
     i = c;
   }
@@ -361,64 +385,102 @@ static int32_t heap_pop(work *w) {
   return top;
 }
 
-/* Adds an element to `set`, or improves the one of its state. Improving needs
- * no second visit: raw states are visited in topological order, so whatever
- * leads to a state has been seen before its turn. */
-static sn_status set_add(work *w, const elem *e, sn_err *err) {
-  int32_t *const at = &w->where[e->state];
+/* Makes the string of element i of the closure, and of those it comes from. */
+static sn_status make_string(work *w, int32_t i, sn_err *err) {
+  reached *const r = w->closed.data;
+  const sn_lat *const raw = w->raw;
+  w->chain.n = 0;
+  for (; r[i].prev != EMPTY; i = r[i].prev)
+    SN_TRY(SN_ARR_PUSH(&w->chain, i, err));
+  int32_t string = r[i].e.string;
+  while (w->chain.n > 0) {
+    reached *const x = &r[w->chain.data[--w->chain.n]];
+    const sn_lat_arc *const a = &raw->arcs[x->arc];
+    SN_TRY(
+        append_all(&w->text, &string, raw->ali + a->first_ali, a->n_ali, err));
+    x->e.string = string;
+    x->prev = EMPTY;
+  }
+  return SN_OK;
+}
+
+/* Whether y is to be preferred to element `old` of the closure. Only where all
+ * costs are equal strings have to be looked at. */
+static sn_status is_better(work *w, reached *y, int32_t old, bool *yes,
+                           sn_err *err) {
+  const elem *const o = &w->closed.data[old].e;
+  *yes = false;
+  if (y->e.total == o->total && y->e.graph == o->graph) {
+    SN_TRY(make_string(w, old, err));
+    if (y->prev != EMPTY) {
+      const sn_lat_arc *const a = &w->raw->arcs[y->arc];
+      SN_TRY(make_string(w, y->prev, err));
+      y->e.string = w->closed.data[y->prev].e.string;
+      SN_TRY(append_all(&w->text, &y->e.string, w->raw->ali + a->first_ali,
+                        a->n_ali, err));
+      y->prev = EMPTY;
+    }
+  }
+  *yes = better(w, &y->e, &w->closed.data[old].e);
+  return SN_OK;
+}
+
+/* Adds an element to the closure, or improves the one of its state. Improving
+ * needs no second visit: raw states are visited in topological order, so
+ * whatever leads to a state has been seen before its turn. */
+static sn_status add_reached(work *w, reached y, sn_err *err) {
+  int32_t *const at = &w->where.data[y.e.state];
   if (*at != 0) {
-    elem *const old = &w->set.data[*at - 1];
-    if (better(w, e, old)) *old = *e;
+    bool yes;
+    SN_TRY(is_better(w, &y, *at - 1, &yes, err));
+    if (yes) w->closed.data[*at - 1] = y;
     return SN_OK;
   }
   SN_TRY(SN_ARR_RESERVE(&w->order, w->order.n + 1, err));
-  SN_TRY(SN_ARR_PUSH(&w->set, *e, err));
-  *at = (int32_t)w->set.n;
-  w->order.data[w->order.n++] = (int32_t)w->set.n - 1;
+  SN_TRY(SN_ARR_PUSH(&w->closed, y, err));
+  *at = (int32_t)w->closed.n;
+  w->order.data[w->order.n++] = (int32_t)w->closed.n - 1;
   heap_up(w, w->order.n - 1);
   w->n_elems++;
   return SN_OK;
 }
 
+/* Follows the epsilon arcs of element i, and adds it to w->set if it is final
+ * or has word arcs. */
+static sn_status follow(work *w, int32_t i, double limit, sn_err *err) {
+  const elem x = w->closed.data[i].e;
+  const sn_lat_state *const from = &w->raw->states[x.state];
+  bool keep = isfinite(from->final_graph);
+  for (uint32_t j = from->first_arc; j < from[1].first_arc; j++) {
+    const sn_lat_arc *const a = &w->raw->arcs[j];
+    if (a->word != 0) {
+      keep = true;
+      continue;
+    }
+    reached y = {{a->next, EMPTY, x.graph + (double)a->graph,
+                  x.acoustic + (double)a->acoustic, 0.0},
+                 i,
+                 j};
+    y.e.total = total_of(w, y.e.graph, y.e.acoustic);
+    if (y.e.total + w->beta.data[a->next] > limit) continue;
+    SN_TRY(add_reached(w, y, err));
+  }
+  if (!keep) return SN_OK;
+  SN_TRY(make_string(w, i, err));
+  return SN_ARR_PUSH(&w->set, w->closed.data[i].e, err);
+}
+
 /* Epsilon closure of e[0..n) into w->set, sorted by state, of which only the
  * elements remain that are final or have word arcs. */
 static sn_status closure(work *w, const elem *e, size_t n, sn_err *err) {
-  const sn_lat *const raw = w->raw;
   const double limit = limit_of(w, e, n);
-  SN_ARR(elem) kept = {0};
   sn_status s = SN_OK;
-  w->set.n = w->order.n = 0;
-  for (size_t i = 0; s == SN_OK && i < n; i++) s = set_add(w, &e[i], err);
-  while (s == SN_OK && w->order.n > 0) {
-    const elem x = w->set.data[heap_pop(w)];
-    const sn_lat_state *const from = &raw->states[x.state];
-    bool keep = isfinite(from->final_graph);
-    for (uint32_t i = from->first_arc; s == SN_OK && i < from[1].first_arc;
-         i++) {
-      const sn_lat_arc *const a = &raw->arcs[i];
-      if (a->word != 0) {
-        keep = true;
-        continue;
-      }
-      elem y = {a->next, x.string, x.graph + (double)a->graph,
-                x.acoustic + (double)a->acoustic, 0.0};
-      y.total = total_of(w, y.graph, y.acoustic);
-      if (y.total + w->beta[y.state] > limit) continue;
-      s = append_all(&w->text, &y.string, raw->ali + a->first_ali, a->n_ali,
-                     err);
-      if (s == SN_OK) s = set_add(w, &y, err);
-    }
-    if (s == SN_OK && keep) s = SN_ARR_PUSH(&kept, x, err);
-  }
-  for (size_t i = 0; i < w->set.n; i++) w->where[w->set.data[i].state] = 0;
-  w->order.n = 0;
-  w->set.n = 0;
-  if (s == SN_OK) s = SN_ARR_RESERVE(&w->set, kept.n, err);
-  if (s == SN_OK && kept.n > 0) {
-    memcpy(w->set.data, kept.data, kept.n * sizeof *kept.data);
-    w->set.n = kept.n;
-  }
-  SN_ARR_FREE(&kept);
+  w->set.n = w->closed.n = w->order.n = 0;
+  for (size_t i = 0; s == SN_OK && i < n; i++)
+    s = add_reached(w, (reached){e[i], EMPTY, 0}, err);
+  while (s == SN_OK && w->order.n > 0) s = follow(w, heap_pop(w), limit, err);
+  for (size_t i = 0; i < w->closed.n; i++)
+    w->where.data[w->closed.data[i].e.state] = 0;
   return s;
 }
 
@@ -470,11 +532,6 @@ static sn_status add_final(work *w, int32_t result, sn_err *err) {
                               w->text.scratch.n, err);
 }
 
-typedef struct reach {
-  int32_t word;
-  elem e;
-} reach;
-
 static int by_word_and_state(const void *a, const void *b) {
   const reach *const x = a, *const y = b;
   if (x->word != y->word) return x->word < y->word ? -1 : 1;
@@ -497,17 +554,17 @@ static sn_status add_task(work *w, int32_t result, const reach *r, size_t n,
     }
     SN_TRY(SN_ARR_PUSH(&w->pending, *e, err));
     t.n++;
-    t.priority = fmin(t.priority,
-                      w->forward.data[result] + e->total + w->beta[e->state]);
+    t.priority = fmin(t.priority, w->forward.data[result] + e->total +
+                                      w->beta.data[e->state]);
   }
   return push_task(w, t, err);
 }
 
 /* Word arcs out of the subset in w->set, grouped by word. */
 static sn_status add_tasks(work *w, int32_t result, sn_err *err) {
-  SN_ARR(reach) out = {0};
   sn_status s = SN_OK;
   const double limit = limit_of(w, w->set.data, w->set.n);
+  w->out.n = 0;
   for (size_t i = 0; s == SN_OK && i < w->set.n; i++) {
     const elem x = w->set.data[i];
     const sn_lat_state *const from = &w->raw->states[x.state];
@@ -519,20 +576,20 @@ static sn_status add_tasks(work *w, int32_t result, sn_err *err) {
                  {a->next, x.string, x.graph + (double)a->graph,
                   x.acoustic + (double)a->acoustic, 0.0}};
       y.e.total = total_of(w, y.e.graph, y.e.acoustic);
-      if (y.e.total + w->beta[a->next] > limit) continue;
+      if (y.e.total + w->beta.data[a->next] > limit) continue;
       s = append_all(&w->text, &y.e.string, w->raw->ali + a->first_ali,
                      a->n_ali, err);
-      if (s == SN_OK) s = SN_ARR_PUSH(&out, y, err);
+      if (s == SN_OK) s = SN_ARR_PUSH(&w->out, y, err);
     }
   }
-  if (s == SN_OK && out.n > 0)
-    qsort(out.data, out.n, sizeof *out.data, by_word_and_state);
-  for (size_t i = 0, end; s == SN_OK && i < out.n; i = end) {
+  const reach *const out = w->out.data;
+  if (s == SN_OK && w->out.n > 0)
+    qsort(w->out.data, w->out.n, sizeof *out, by_word_and_state);
+  for (size_t i = 0, end; s == SN_OK && i < w->out.n; i = end) {
     end = i + 1;
-    while (end < out.n && out.data[end].word == out.data[i].word) end++;
-    s = add_task(w, result, out.data + i, end - i, err);
+    while (end < w->out.n && out[end].word == out[i].word) end++;
+    s = add_task(w, result, out + i, end - i, err);
   }
-  SN_ARR_FREE(&out);
   return s;
 }
 
@@ -586,76 +643,129 @@ static sn_status add_arc(work *w, const task *t, elem *e, sn_err *err) {
 }
 
 static sn_status do_task(work *w, const task *t, sn_err *err) {
-  SN_ARR(elem) e = {0};
   /* A copy: making a state adds to `pending`, which may move. */
-  sn_status s = SN_ARR_RESIZE(&e, t->n, err);
-  if (s == SN_OK) {
-    memcpy(e.data, w->pending.data + t->first, t->n * sizeof *e.data);
-    s = add_arc(w, t, e.data, err);
-  }
+  SN_TRY(SN_ARR_RESIZE(&w->doing, t->n, err));
+  memcpy(w->doing.data, w->pending.data + t->first,
+         t->n * sizeof *w->doing.data);
   w->n_arcs++;
-  SN_ARR_FREE(&e);
+  return add_arc(w, t, w->doing.data, err);
+}
+
+/* ---- The whole ---- */
+
+sn_status sn_lat_det_space_create(sn_lat_det_space **out, sn_err *err) {
+  *out = sn_calloc(1, sizeof **out);
+  if (*out == NULL) return sn_fail_nomem(err, "determinisation");
+  const sn_status s = sn_lat_builder_create(&(*out)->w.result, err);
+  if (s == SN_OK) return SN_OK;
+  sn_free(*out);
+  *out = NULL;
   return s;
 }
 
-static void work_clear(work *w) {
-  sn_free(w->beta);
-  sn_free(w->where);
+void sn_lat_det_space_destroy(sn_lat_det_space *space) {
+  if (space == NULL) return;
+  work *const w = &space->w;
+  SN_ARR_FREE(&w->beta);
+  SN_ARR_FREE(&w->where);
   SN_ARR_FREE(&w->text.nodes);
   SN_ARR_FREE(&w->text.scratch);
-  sn_free(w->text.table);
+  SN_ARR_FREE(&w->text.table);
   SN_ARR_FREE(&w->elems);
   SN_ARR_FREE(&w->pending);
   SN_ARR_FREE(&w->set);
+  SN_ARR_FREE(&w->closed);
   SN_ARR_FREE(&w->order);
+  SN_ARR_FREE(&w->chain);
+  SN_ARR_FREE(&w->out);
+  SN_ARR_FREE(&w->doing);
   SN_ARR_FREE(&w->tasks);
   SN_ARR_FREE(&w->forward);
   SN_ARR_FREE(&w->initial.subsets);
   SN_ARR_FREE(&w->minimal.subsets);
-  sn_free(w->initial.slots);
-  sn_free(w->minimal.slots);
+  SN_ARR_FREE(&w->initial.slots);
+  SN_ARR_FREE(&w->minimal.slots);
   sn_lat_builder_destroy(w->result);
+  sn_free(space);
+}
+
+size_t sn_lat_det_space_bytes(const sn_lat_det_space *space) {
+  if (space == NULL) return 0;
+  const work *const w = &space->w;
+  return sizeof *space + w->beta.cap * sizeof(double) +
+         w->text.nodes.cap * sizeof(node) +
+         (w->elems.cap + w->pending.cap + w->set.cap + w->doing.cap) *
+             sizeof(elem) +
+         w->closed.cap * sizeof(reached) + w->out.cap * sizeof(reach) +
+         w->tasks.cap * sizeof(task) + w->forward.cap * sizeof(double) +
+         (w->initial.subsets.cap + w->minimal.subsets.cap) * sizeof(subset) +
+         (w->where.cap + w->text.table.cap + w->text.scratch.cap +
+          w->order.cap + w->chain.cap + w->initial.slots.cap +
+          w->minimal.slots.cap) *
+             sizeof(int32_t) +
+         sn_lat_builder_bytes(w->result);
+}
+
+/* Everything empty, tables of a size that will mostly do. */
+static sn_status begin(work *w, sn_err *err) {
+  const size_t n = (size_t)w->raw->n_states;
+  size_t size = 1024;
+  while (size < w->raw->n_ali) size *= 2;
+  w->n_arcs = w->n_elems = 0;
+  w->text.nodes.n = w->elems.n = w->pending.n = w->tasks.n = w->forward.n = 0;
+  w->initial.subsets.n = w->minimal.subsets.n = 0;
+  sn_lat_builder_reset(w->result);
+  SN_TRY(free_slots(&w->text.table, size, err));
+  SN_TRY(free_slots(&w->initial.slots, 1024, err));
+  SN_TRY(free_slots(&w->minimal.slots, 1024, err));
+  SN_TRY(SN_ARR_RESIZE(&w->where, n, err));
+  memset(w->where.data, 0, n * sizeof *w->where.data);
+  return SN_ARR_RESIZE(&w->beta, n, err);
+}
+
+sn_status sn_lat_determinize_in(sn_lat_det_space *space, const sn_lat *raw,
+                                const sn_lat_scales *scales,
+                                const sn_lat_det_opts *opts, sn_lat *out,
+                                sn_lat_det_stats *stats, sn_err *err) {
+  memset(out, 0, sizeof *out);
+  if (stats != NULL) *stats = (sn_lat_det_stats){0, 0, opts->beam};
+  if (raw->n_states == 0) return SN_OK;
+  work *const w = &space->w;
+  w->raw = raw;
+  w->k = *scales;
+  w->k.word_penalty = 0.0;
+  w->opts = opts;
+  SN_TRY(begin(w, err));
+  const elem root = {0, EMPTY, 0.0, 0.0, 0.0};
+  int32_t start = 0;
+  double reached_beam = opts->beam;
+  sn_lat_backward(raw, &w->k, true, w->beta.data);
+  w->cutoff = w->beta.data[0] + opts->beam + 1e-9 * fabs(w->beta.data[0]);
+  SN_TRY(find_or_add(w, &root, 1, 0.0, &start, NULL, err));
+  while (w->tasks.n > 0) {
+    const task t = pop_task(w);
+    if (t.priority > w->cutoff) break;
+    if (w->n_arcs >= opts->max_arcs || (double)w->n_elems >= opts->max_elems) {
+      reached_beam = fmax(0.0, t.priority - w->beta.data[0]);
+      break;
+    }
+    SN_TRY(do_task(w, &t, err));
+  }
+  SN_TRY(sn_lat_builder_take(w->result, start, out, err));
+  if (stats != NULL)
+    *stats = (sn_lat_det_stats){w->n_elems, (int64_t)w->minimal.subsets.n,
+                                reached_beam};
+  return SN_OK;
 }
 
 sn_status sn_lat_determinize(const sn_lat *raw, const sn_lat_scales *scales,
                              const sn_lat_det_opts *opts, sn_lat *out,
                              sn_lat_det_stats *stats, sn_err *err) {
+  sn_lat_det_space *space = NULL;
   memset(out, 0, sizeof *out);
-  work w = {.raw = raw, .k = *scales, .opts = opts};
-  w.k.word_penalty = 0.0;
-  double reached = opts->beam;
-  if (raw->n_states > 0) {
-    const size_t n = (size_t)raw->n_states;
-    w.beta = sn_calloc(n, sizeof *w.beta);
-    w.where = sn_calloc(n, sizeof *w.where);
-    sn_status s =
-        w.beta && w.where ? SN_OK : sn_fail_nomem(err, "determinisation");
-    if (s == SN_OK) s = sn_lat_builder_create(&w.result, err);
-    const elem root = {0, EMPTY, 0.0, 0.0, 0.0};
-    int32_t start = 0;
-    if (s == SN_OK) {
-      sn_lat_backward(raw, &w.k, true, w.beta);
-      w.cutoff = w.beta[0] + opts->beam + 1e-9 * fabs(w.beta[0]);
-      s = find_or_add(&w, &root, 1, 0.0, &start, NULL, err);
-    }
-    while (s == SN_OK && w.tasks.n > 0) {
-      const task t = pop_task(&w);
-      if (t.priority > w.cutoff) break;
-      if (w.n_arcs >= opts->max_arcs || (double)w.n_elems >= opts->max_elems) {
-        reached = fmax(0.0, t.priority - w.beta[0]);
-        break;
-      }
-      s = do_task(&w, &t, err);
-    }
-    if (s == SN_OK) s = sn_lat_builder_take(w.result, start, out, err);
-    if (s != SN_OK) {
-      work_clear(&w);
-      return s;
-    }
-  }
-  if (stats != NULL)
-    *stats =
-        (sn_lat_det_stats){w.n_elems, (int64_t)w.minimal.subsets.n, reached};
-  work_clear(&w);
-  return SN_OK;
+  SN_TRY(sn_lat_det_space_create(&space, err));
+  const sn_status s =
+      sn_lat_determinize_in(space, raw, scales, opts, out, stats, err);
+  sn_lat_det_space_destroy(space);
+  return s;
 }

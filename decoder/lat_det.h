@@ -47,6 +47,19 @@ SN_NODISCARD sn_status sn_lat_determinize(const sn_lat *raw,
                                           const sn_lat_det_opts *opts,
                                           sn_lat *out, sn_lat_det_stats *stats,
                                           sn_err *err);
+
+/* What determinising works in: the same again and again keeps its memory from
+ * being given back and taken for each utterance, or stretch of one. The result
+ * is the same. One thread at a time. */
+typedef struct sn_lat_det_space sn_lat_det_space;
+SN_NODISCARD sn_status sn_lat_det_space_create(sn_lat_det_space **out,
+                                               sn_err *err);
+void sn_lat_det_space_destroy(sn_lat_det_space *space);
+size_t sn_lat_det_space_bytes(const sn_lat_det_space *space);
+SN_NODISCARD sn_status
+sn_lat_determinize_in(sn_lat_det_space *space, const sn_lat *raw,
+                      const sn_lat_scales *scales, const sn_lat_det_opts *opts,
+                      sn_lat *out, sn_lat_det_stats *stats, sn_err *err);
 #ifdef __cplusplus
 }
 #endif

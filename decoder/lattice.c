@@ -65,10 +65,23 @@ typedef struct b_state {
   uint32_t first_ali, n_ali;
 } b_state;
 
+/* Arcs by source (a counting sort, so the order of addition stays), and the
+ * depth-first search through them. */
+typedef struct order {
+  sn_arr_i32 first;     /* [n_states + 1] in `arcs` */
+  sn_arr_i32 arcs;      /* [n_arcs] */
+  sn_arr_i32 number;    /* [n_states] new number, -1: dropped */
+  sn_arr_i32 stack;     /* [n_states] */
+  sn_arr_i32 next_arc;  /* [n_states] */
+  SN_ARR(uint8_t) mark; /* [n_states] */
+  sn_arr_i32 finished;  /* in order of finishing */
+} order;
+
 struct sn_lat_builder {
   SN_ARR(b_state) states;
   SN_ARR(b_arc) arcs;
   sn_arr_i32 ali;
+  order order;
 };
 
 sn_status sn_lat_builder_create(sn_lat_builder **out, sn_err *err) {
@@ -81,7 +94,27 @@ void sn_lat_builder_destroy(sn_lat_builder *b) {
   SN_ARR_FREE(&b->states);
   SN_ARR_FREE(&b->arcs);
   SN_ARR_FREE(&b->ali);
+  SN_ARR_FREE(&b->order.first);
+  SN_ARR_FREE(&b->order.arcs);
+  SN_ARR_FREE(&b->order.number);
+  SN_ARR_FREE(&b->order.stack);
+  SN_ARR_FREE(&b->order.next_arc);
+  SN_ARR_FREE(&b->order.mark);
+  SN_ARR_FREE(&b->order.finished);
   sn_free(b);
+}
+
+void sn_lat_builder_reset(sn_lat_builder *b) {
+  b->states.n = b->arcs.n = b->ali.n = 0;
+}
+
+size_t sn_lat_builder_bytes(const sn_lat_builder *b) {
+  const order *const o = &b->order;
+  return sizeof *b + b->states.cap * sizeof(b_state) +
+         b->arcs.cap * sizeof(b_arc) + o->mark.cap +
+         (b->ali.cap + o->first.cap + o->arcs.cap + o->number.cap +
+          o->stack.cap + o->next_arc.cap + o->finished.cap) *
+             sizeof(int32_t);
 }
 
 sn_status sn_lat_builder_state(sn_lat_builder *b, int32_t *id, sn_err *err) {
@@ -146,49 +179,26 @@ sn_status sn_lat_builder_final(sn_lat_builder *b, int32_t state, float graph,
   return SN_OK;
 }
 
-/* Arcs by source (a counting sort, so the order of addition stays). */
-typedef struct order {
-  int32_t *first;  /* [n_states + 1] in `arcs` */
-  int32_t *arcs;   /* [n_arcs] */
-  int32_t *number; /* [n_states] new number, -1: dropped */
-  int32_t *stack, *next_arc;
-  unsigned char *mark; /* 0 new, 1 on the stack, 2 finished, 3 leads to end */
-  int32_t *finished;   /* in order of finishing */
-  int32_t n_finished;
-} order;
-
 enum { NEW, OPEN, DEAD, USEFUL };
-
-static void order_clear(order *o) {
-  sn_free(o->first);
-  sn_free(o->arcs);
-  sn_free(o->number);
-  sn_free(o->stack);
-  sn_free(o->next_arc);
-  sn_free(o->mark);
-  sn_free(o->finished);
-}
 
 static sn_status order_init(order *o, const sn_lat_builder *b, sn_err *err) {
   const size_t n = b->states.n;
-  memset(o, 0, sizeof *o);
-  o->first = sn_calloc(n + 1, sizeof *o->first);
-  o->arcs = sn_calloc(b->arcs.n, sizeof *o->arcs);
-  o->number = sn_calloc(n, sizeof *o->number);
-  o->stack = sn_calloc(n, sizeof *o->stack);
-  o->next_arc = sn_calloc(n, sizeof *o->next_arc);
-  o->mark = sn_calloc(n, sizeof *o->mark);
-  o->finished = sn_calloc(n, sizeof *o->finished);
-  if (!o->first || !o->arcs || !o->number || !o->stack || !o->next_arc ||
-      !o->mark || !o->finished) {
-    order_clear(o);
-    return sn_fail_nomem(err, "lattice");
-  }
-  for (size_t i = 0; i < b->arcs.n; i++) o->first[b->arcs.data[i].from + 1]++;
-  for (size_t s = 0; s < n; s++) o->first[s + 1] += o->first[s];
-  memcpy(o->next_arc, o->first, n * sizeof *o->first);
+  SN_TRY(SN_ARR_RESIZE(&o->first, n + 1, err));
+  SN_TRY(SN_ARR_RESIZE(&o->arcs, b->arcs.n + 1, err)); /* never NULL */
+  SN_TRY(SN_ARR_RESIZE(&o->number, n, err));
+  SN_TRY(SN_ARR_RESIZE(&o->stack, n, err));
+  SN_TRY(SN_ARR_RESIZE(&o->next_arc, n, err));
+  SN_TRY(SN_ARR_RESIZE(&o->mark, n, err));
+  SN_TRY(SN_ARR_RESERVE(&o->finished, n, err));
+  o->finished.n = 0;
+  int32_t *const first = o->first.data;
+  memset(first, 0, (n + 1) * sizeof *first);
+  memset(o->mark.data, NEW, n);
+  for (size_t i = 0; i < b->arcs.n; i++) first[b->arcs.data[i].from + 1]++;
+  for (size_t s = 0; s < n; s++) first[s + 1] += first[s];
+  memcpy(o->next_arc.data, first, n * sizeof *first);
   for (size_t i = 0; i < b->arcs.n; i++)
-    o->arcs[o->next_arc[b->arcs.data[i].from]++] = (int32_t)i;
+    o->arcs.data[o->next_arc.data[b->arcs.data[i].from]++] = (int32_t)i;
   return SN_OK;
 }
 
@@ -197,28 +207,28 @@ static sn_status search(order *o, const sn_lat_builder *b, int32_t start,
                         sn_err *err) {
   const size_t n = b->states.n;
   int32_t depth = 0;
-  memcpy(o->next_arc, o->first, n * sizeof *o->first);
-  o->stack[depth++] = start;
-  o->mark[start] = OPEN;
+  memcpy(o->next_arc.data, o->first.data, n * sizeof *o->first.data);
+  o->stack.data[depth++] = start;
+  o->mark.data[start] = OPEN;
   while (depth > 0) {
-    const int32_t s = o->stack[depth - 1];
-    if (o->next_arc[s] < o->first[s + 1]) {
-      const int32_t to = b->arcs.data[o->arcs[o->next_arc[s]++]].to;
-      if (o->mark[to] == OPEN)
+    const int32_t s = o->stack.data[depth - 1];
+    if (o->next_arc.data[s] < o->first.data[s + 1]) {
+      const int32_t to = b->arcs.data[o->arcs.data[o->next_arc.data[s]++]].to;
+      if (o->mark.data[to] == OPEN)
         return sn_fail(err, SN_EFORMAT,
                        "lattice: a cycle through states %d and %d", s, to);
-      if (o->mark[to] == NEW) {
-        o->mark[to] = OPEN;
-        o->stack[depth++] = to;
+      if (o->mark.data[to] == NEW) {
+        o->mark.data[to] = OPEN;
+        o->stack.data[depth++] = to;
       }
       continue;
     }
     depth--;
     bool useful = isfinite(b->states.data[s].final_graph);
-    for (int32_t i = o->first[s]; !useful && i < o->first[s + 1]; i++)
-      useful = o->mark[b->arcs.data[o->arcs[i]].to] == USEFUL;
-    o->mark[s] = useful ? USEFUL : DEAD;
-    o->finished[o->n_finished++] = s;
+    for (int32_t i = o->first.data[s]; !useful && i < o->first.data[s + 1]; i++)
+      useful = o->mark.data[b->arcs.data[o->arcs.data[i]].to] == USEFUL;
+    o->mark.data[s] = useful ? USEFUL : DEAD;
+    o->finished.data[o->finished.n++] = s;
   }
   return SN_OK;
 }
@@ -228,16 +238,16 @@ static sn_status fill(const sn_lat_builder *b, const order *o, sn_lat *out,
                       sn_err *err) {
   int32_t n_states = 0, n_arcs = 0;
   uint32_t n_ali = 0;
-  for (size_t s = 0; s < b->states.n; s++) o->number[s] = -1;
-  for (int32_t i = o->n_finished; i-- > 0;) {
-    const int32_t s = o->finished[i];
-    if (o->mark[s] != USEFUL) continue;
-    o->number[s] = n_states++;
+  for (size_t s = 0; s < b->states.n; s++) o->number.data[s] = -1;
+  for (size_t i = o->finished.n; i-- > 0;) {
+    const int32_t s = o->finished.data[i];
+    if (o->mark.data[s] != USEFUL) continue;
+    o->number.data[s] = n_states++;
     if (isfinite(b->states.data[s].final_graph))
       n_ali += b->states.data[s].n_ali;
-    for (int32_t k = o->first[s]; k < o->first[s + 1]; k++) {
-      const b_arc *const a = &b->arcs.data[o->arcs[k]];
-      if (o->mark[a->to] != USEFUL) continue;
+    for (int32_t k = o->first.data[s]; k < o->first.data[s + 1]; k++) {
+      const b_arc *const a = &b->arcs.data[o->arcs.data[k]];
+      if (o->mark.data[a->to] != USEFUL) continue;
       n_arcs++;
       n_ali += a->n_ali;
     }
@@ -246,11 +256,11 @@ static sn_status fill(const sn_lat_builder *b, const order *o, sn_lat *out,
   SN_TRY(allocate(out, n_states, n_arcs, n_ali, err));
   int32_t at_arc = 0;
   uint32_t at_ali = 0;
-  for (int32_t i = o->n_finished; i-- > 0;) {
-    const int32_t s = o->finished[i];
-    if (o->mark[s] != USEFUL) continue;
+  for (size_t i = o->finished.n; i-- > 0;) {
+    const int32_t s = o->finished.data[i];
+    if (o->mark.data[s] != USEFUL) continue;
     const b_state *const from = &b->states.data[s];
-    sn_lat_state *const to = &out->states[o->number[s]];
+    sn_lat_state *const to = &out->states[o->number.data[s]];
     to->first_arc = (uint32_t)at_arc;
     to->final_graph = to->final_acoustic = INFINITY;
     if (isfinite(from->final_graph)) {
@@ -263,11 +273,12 @@ static sn_status fill(const sn_lat_builder *b, const order *o, sn_lat *out,
                from->n_ali * sizeof *out->ali);
       at_ali += from->n_ali;
     }
-    for (int32_t k = o->first[s]; k < o->first[s + 1]; k++) {
-      const b_arc *const a = &b->arcs.data[o->arcs[k]];
-      if (o->mark[a->to] != USEFUL) continue;
-      out->arcs[at_arc++] = (sn_lat_arc){o->number[a->to], a->word, a->graph,
-                                         a->acoustic,      at_ali,  a->n_ali};
+    for (int32_t k = o->first.data[s]; k < o->first.data[s + 1]; k++) {
+      const b_arc *const a = &b->arcs.data[o->arcs.data[k]];
+      if (o->mark.data[a->to] != USEFUL) continue;
+      out->arcs[at_arc++] =
+          (sn_lat_arc){o->number.data[a->to], a->word, a->graph,
+                       a->acoustic,           at_ali,  a->n_ali};
       if (a->n_ali > 0)
         memcpy(out->ali + at_ali, b->ali.data + a->first_ali,
                a->n_ali * sizeof *out->ali);
@@ -292,15 +303,12 @@ sn_status sn_lat_builder_take_map(sn_lat_builder *b, int32_t start, sn_lat *out,
   if (!has_state(b, start))
     return sn_fail(err, SN_EARG, "lattice: start state %d of %zu", start,
                    b->states.n);
-  order o;
-  SN_TRY(order_init(&o, b, err));
-  sn_status s = search(&o, b, start, err);
-  if (s == SN_OK) s = fill(b, &o, out, err);
-  if (s == SN_OK && map != NULL)
-    memcpy(map, o.number, b->states.n * sizeof *map);
-  order_clear(&o);
-  if (s == SN_OK) b->states.n = b->arcs.n = b->ali.n = 0;
-  return s;
+  SN_TRY(order_init(&b->order, b, err));
+  SN_TRY(search(&b->order, b, start, err));
+  SN_TRY(fill(b, &b->order, out, err));
+  if (map != NULL) memcpy(map, b->order.number.data, b->states.n * sizeof *map);
+  sn_lat_builder_reset(b);
+  return SN_OK;
 }
 
 /* ---- Properties ---- */

@@ -54,6 +54,8 @@ SN_NODISCARD sn_status sn_lat_copy(const sn_lat *from, sn_lat *to, sn_err *err);
 typedef struct sn_lat_builder sn_lat_builder;
 SN_NODISCARD sn_status sn_lat_builder_create(sn_lat_builder **out, sn_err *err);
 void sn_lat_builder_destroy(sn_lat_builder *b);
+void sn_lat_builder_reset(sn_lat_builder *b); /* empty again, memory kept */
+size_t sn_lat_builder_bytes(const sn_lat_builder *b);
 SN_NODISCARD sn_status sn_lat_builder_state(sn_lat_builder *b, int32_t *id,
                                             sn_err *err);
 /* from, to: states added before (else SN_EARG). Costs: not NaN, not -inf. ali

@@ -64,14 +64,20 @@ void sni_links_clear(sni_links *x) {
   SN_ARR_FREE(&x->limits);
   SN_ARR_FREE(&x->renumber);
   SN_ARR_FREE(&x->kept);
+  SN_ARR_FREE(&x->end_extras);
+  SN_ARR_FREE(&x->states);
+  sn_lat_builder_destroy(x->builder);
+  x->builder = NULL;
 }
 
 size_t sni_links_bytes(const sni_links *x) {
   return x->links.cap * sizeof(sni_link) + x->layers.cap * sizeof(sni_layer) +
          (x->cost.cap + x->extra.cap + x->acoustic.cap + x->rows.cap +
-          x->extras.cap + x->limits.cap) *
+          x->extras.cap + x->limits.cap + x->end_extras.cap) *
              sizeof(float) +
-         (x->label.cap + x->renumber.cap + x->kept.cap) * sizeof(int32_t);
+         (x->label.cap + x->renumber.cap + x->kept.cap + x->states.cap) *
+             sizeof(int32_t) +
+         (x->builder != NULL ? sn_lat_builder_bytes(x->builder) : 0);
 }
 
 sn_status sni_links_begin(sni_links *x, sn_err *err) {
@@ -609,19 +615,13 @@ static sn_status build(const sni_links *x, const sni_links_finish *f,
   return sn_lat_builder_take(b, states[x->start], out, err);
 }
 
-sn_status sni_links_lattice(const sni_links *x, const sni_links_finish *f,
+sn_status sni_links_lattice(sni_links *x, const sni_links_finish *f,
                             sn_lat *out, sn_err *err) {
   memset(out, 0, sizeof *out);
   if (x->layers.n == 0) return SN_OK;
-  sn_lat_builder *b = NULL;
-  SN_TRY(sn_lat_builder_create(&b, err));
-  float *const extra = sn_calloc(x->cost.n, sizeof *extra);
-  int32_t *const states = sn_calloc(x->cost.n, sizeof *states);
-  const sn_status s = extra == NULL || states == NULL
-                          ? sn_fail_nomem(err, "lattice")
-                          : build(x, f, extra, states, b, out, err);
-  sn_free(extra);
-  sn_free(states);
-  sn_lat_builder_destroy(b);
-  return s;
+  if (x->builder == NULL) SN_TRY(sn_lat_builder_create(&x->builder, err));
+  SN_TRY(SN_ARR_RESIZE(&x->end_extras, x->cost.n, err));
+  SN_TRY(SN_ARR_RESIZE(&x->states, x->cost.n, err));
+  sn_lat_builder_reset(x->builder);
+  return build(x, f, x->end_extras.data, x->states.data, x->builder, out, err);
 }

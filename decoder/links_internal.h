@@ -54,10 +54,13 @@ typedef struct sni_links {
                           layers that have not */
   SN_ARR(sni_link) links;
   SN_ARR(sni_layer) layers;
-  sn_arr_f32 extras;    /* scratch: of two layers */
-  sn_arr_f32 limits;    /* scratch: of one layer */
-  sn_arr_i32 renumber;  /* scratch: of two layers */
-  sn_arr_i32 kept;      /* scratch: of one layer */
+  sn_arr_f32 extras;       /* scratch: of two layers */
+  sn_arr_f32 limits;       /* scratch: of one layer */
+  sn_arr_i32 renumber;     /* scratch: of two layers */
+  sn_arr_i32 kept;         /* scratch: of one layer */
+  sn_lat_builder *builder; /* of sni_links_lattice; NULL before */
+  sn_arr_f32 end_extras;   /* scratch of it, as are */
+  sn_arr_i32 states;
   size_t n_pruned;      /* layers when it was pruned last */
   size_t start;         /* node of layer 0 where all paths begin */
   size_t most_nodes;    /* of any layer so far */
@@ -138,7 +141,7 @@ typedef struct sni_links_finish {
  * `ali`. What was recorded stays, and
  * more frames may follow. SN_EFORMAT: a circle of epsilon arcs; SN_ELIMIT:
  * more than 2^31 states or arcs; SN_ENOMEM. */
-SN_NODISCARD sn_status sni_links_lattice(const sni_links *x,
+SN_NODISCARD sn_status sni_links_lattice(sni_links *x,
                                          const sni_links_finish *f, sn_lat *out,
                                          sn_err *err);
 #ifdef __cplusplus
