@@ -25,7 +25,9 @@
  * so that a subset is the same whoever leads to it.)
  *
  * Strings are nodes of a tree (parent, label), each made once: equal strings
- * are equal node numbers, and a label is added in constant time.
+ * are equal node numbers, and a label is added in constant time. The first
+ * children of a node are a list, since most have one or two, made right after
+ * it; the others, and those of the empty string, are found by hashing.
  *
  * Because tasks are done best first and the cost to go of a subset is the same
  * whoever leads to it, the first arc into a subset is on its best path:
@@ -58,11 +60,15 @@ const sn_opt sn_lat_det_opt_table[] = {
 typedef struct node {
   int32_t parent; /* EMPTY: the empty string */
   int32_t label, length;
+  int32_t child, sibling; /* lists; EMPTY ends them */
 } node;
+
+#define MAX_LIST 8 /* children of a node in its list */
 
 typedef struct strings {
   SN_ARR(node) nodes;
-  sn_arr_i32 table; /* node + 1; 0: free; open addressing */
+  sn_arr_i32 table; /* of other children: node + 1; 0: free; open addressing */
+  size_t n_table;
   sn_arr_i32 scratch;
 } strings;
 
@@ -93,16 +99,28 @@ static uint32_t node_hash(int32_t parent, int32_t label) {
   return finish(mix(mix(0, (uint32_t)parent), (uint32_t)label));
 }
 
-static sn_status strings_grow(strings *t, sn_err *err) {
-  const size_t size = 2 * t->table.n;
-  SN_TRY(free_slots(&t->table, size, err));
-  for (size_t i = 0; i < t->nodes.n; i++) {
-    const node *const x = &t->nodes.data[i];
-    size_t h = node_hash(x->parent, x->label) & (size - 1);
-    while (t->table.data[h] != 0) h = (h + 1) & (size - 1);
-    t->table.data[h] = (int32_t)i + 1;
+/* The slot of a child in the table, or the free one where it belongs. */
+static int32_t *find_child(const strings *t, int32_t parent, int32_t label) {
+  const size_t last = t->table.n - 1;
+  for (size_t h = node_hash(parent, label) & last;; h = (h + 1) & last) {
+    int32_t *const slot = &t->table.data[h];
+    if (*slot == 0) return slot;
+    const node *const x = &t->nodes.data[*slot - 1];
+    if (x->parent == parent && x->label == label) return slot;
   }
-  return SN_OK;
+}
+
+static sn_status table_grow(strings *t, sn_err *err) {
+  sn_arr_i32 old = t->table;
+  t->table = (sn_arr_i32){0};
+  sn_status s = free_slots(&t->table, 2 * old.n, err);
+  for (size_t i = 0; s == SN_OK && i < old.n; i++) {
+    if (old.data[i] == 0) continue;
+    const node *const x = &t->nodes.data[old.data[i] - 1];
+    *find_child(t, x->parent, x->label) = old.data[i];
+  }
+  SN_ARR_FREE(&old);
+  return s;
 }
 
 static int32_t length_of(const strings *t, int32_t s) {
@@ -111,22 +129,38 @@ static int32_t length_of(const strings *t, int32_t s) {
 
 /* *s + label */
 static sn_status append(strings *t, int32_t *s, int32_t label, sn_err *err) {
-  if (2 * (t->nodes.n + 1) > t->table.n) SN_TRY(strings_grow(t, err));
-  const size_t last = t->table.n - 1;
-  size_t h = node_hash(*s, label) & last;
-  for (; t->table.data[h] != 0; h = (h + 1) & last) {
-    const int32_t i = t->table.data[h] - 1;
-    if (t->nodes.data[i].parent == *s && t->nodes.data[i].label == label) {
-      *s = i;
+  const int32_t parent = *s;
+  int32_t *slot = NULL;
+  int n = MAX_LIST;
+  if (parent != EMPTY) {
+    n = 0;
+    for (int32_t c = t->nodes.data[parent].child; c != EMPTY;
+         c = t->nodes.data[c].sibling, n++) {
+      if (t->nodes.data[c].label != label) continue;
+      *s = c;
+      return SN_OK;
+    }
+  }
+  if (n == MAX_LIST) {
+    if (2 * (t->n_table + 1) > t->table.n) SN_TRY(table_grow(t, err));
+    slot = find_child(t, parent, label);
+    if (*slot != 0) {
+      *s = *slot - 1;
       return SN_OK;
     }
   }
   if (t->nodes.n >= INT32_MAX - 1)
     return sn_fail(err, SN_ELIMIT, "determinisation: too many alignments");
-  const node x = {*s, label, length_of(t, *s) + 1};
+  node x = {parent, label, length_of(t, parent) + 1, EMPTY, EMPTY};
+  if (slot == NULL) x.sibling = t->nodes.data[parent].child;
   SN_TRY(SN_ARR_PUSH(&t->nodes, x, err));
-  t->table.data[h] = (int32_t)t->nodes.n;
   *s = (int32_t)t->nodes.n - 1;
+  if (slot == NULL) {
+    t->nodes.data[parent].child = *s;
+  } else {
+    *slot = *s + 1;
+    t->n_table++;
+  }
   return SN_OK;
 }
 
@@ -709,13 +743,12 @@ size_t sn_lat_det_space_bytes(const sn_lat_det_space *space) {
 /* Everything empty, tables of a size that will mostly do. */
 static sn_status begin(work *w, sn_err *err) {
   const size_t n = (size_t)w->raw->n_states;
-  size_t size = 1024;
-  while (size < w->raw->n_ali) size *= 2;
   w->n_arcs = w->n_elems = 0;
   w->text.nodes.n = w->elems.n = w->pending.n = w->tasks.n = w->forward.n = 0;
   w->initial.subsets.n = w->minimal.subsets.n = 0;
   sn_lat_builder_reset(w->result);
-  SN_TRY(free_slots(&w->text.table, size, err));
+  w->text.n_table = 0;
+  SN_TRY(free_slots(&w->text.table, 1024, err));
   SN_TRY(free_slots(&w->initial.slots, 1024, err));
   SN_TRY(free_slots(&w->minimal.slots, 1024, err));
   SN_TRY(SN_ARR_RESIZE(&w->where, n, err));

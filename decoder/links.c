@@ -14,9 +14,12 @@
  * Every `prune_every` layers:
  *   1. from the newest layer backwards the extras are computed anew, and the
  *      links of a layer that stay are moved to its front, until a layer comes
- *      whose extras stay bit for bit as they were: those before it stay, too.
- *      Usually that is less than a second of audio away, as far as the paths
- *      of the tokens that live have not yet come together;
+ *      whose extras have hardly grown (by PRUNE_DELTA of the beam): it and
+ *      those before it stay as they are. What is known there is less than it
+ *      could be, but true: extras only grow. Usually that is less than a second
+ *      of audio away, as far as the paths of the tokens that live have not yet
+ *      come together. Before a cut is looked for it is done until extras stay
+ *      bit for bit as they were: then all are as if computed anew;
  *   2. from there forwards links and nodes slide down over those dropped.
  * So the work per layer does not depend on the length of the audio, and what
  * is kept of old layers is what the lattice will have of them.
@@ -36,7 +39,7 @@
  * in settled ones, and as many nodes of 16 bytes.
  *
  * Source: Povey et al. 2012, "Generating exact lattices in the WFST
- * framework", section 4; the schedule is that of Kaldi's
+ * framework", section 4; the schedule and the delta are those of Kaldi's
  * LatticeFasterDecoder. */
 #include "decoder/links_internal.h"
 
@@ -44,6 +47,9 @@
 #include <string.h>
 
 #include "base/mem.h"
+
+/* In lattice beams; Kaldi's prune-scale. */
+#define PRUNE_DELTA 0.1f
 
 void sni_links_reset(sni_links *x) {
   x->cost.n = x->label.n = x->extra.n = x->acoustic.n = 0;
@@ -143,9 +149,23 @@ static void relax_arcs(const sni_links *x, size_t f, const float *extra,
 
 /* ---- Pruning as it goes ---- */
 
+/* The most that extras have grown; those that have no continuation count as
+ * `beam`. */
+static float most_growth(const float *old, const float *now, size_t n,
+                         float beam) {
+  float most = 0.0f;
+  for (size_t i = 0; i < n; i++) {
+    const float a = old[i] < beam ? old[i] : beam;
+    const float b = now[i] < beam ? now[i] : beam;
+    most = b - a > most ? b - a : most;
+  }
+  return most;
+}
+
 /* Makes extra[0..n) the extras of layer f: its arcs have been followed, unless
- * it is the newest. Returns whether any is another than before. */
-static bool set_extras(sni_links *x, size_t f, float *extra) {
+ * it is the newest. Returns whether any has grown by more than delta; if not,
+ * the layer keeps those it had. */
+static bool set_extras(sni_links *x, size_t f, float delta, float *extra) {
   const size_t a = first_node(x, f), n = first_node(x, f + 1) - a;
   float *const old = x->extra.data + a;
   if (f + 1 == x->layers.n)
@@ -155,7 +175,9 @@ static bool set_extras(sni_links *x, size_t f, float *extra) {
   for (size_t i = 0; i < n; i++)
     extra[i] = extra[i] <= x->beam ? extra[i] : INFINITY;
   const bool changed =
-      f >= x->n_pruned || memcmp(extra, old, n * sizeof *extra) != 0;
+      f >= x->n_pruned ||
+      (delta > 0.0f ? most_growth(old, extra, n, x->beam) > delta
+                    : memcmp(extra, old, n * sizeof *extra) != 0);
   if (changed) memcpy(old, extra, n * sizeof *extra);
   return changed;
 }
@@ -197,6 +219,19 @@ static void drop_links(sni_links *x, size_t f, const float *extra,
   }
 }
 
+/* Acoustic costs of those of layer f's nodes that stay; it was never pruned. */
+static void score_nodes(sni_links *x, size_t f, const int32_t *kept, size_t n) {
+  const size_t a = first_node(x, f);
+  const sn_graph_label *const labels = x->graph->labels;
+  const float *const row =
+      x->rows.data + (f - x->n_pruned) * (size_t)x->graph->n_pdfs;
+  for (size_t k = 0; k < n; k++) {
+    const size_t i = a + (size_t)kept[k];
+    const int32_t l = x->label.data[i];
+    x->acoustic.data[i] = f == 0 || l < 0 ? 0.0f : -row[labels[l].pdf];
+  }
+}
+
 /* Moves the nodes of layer f that stay to `to`; number: what they are now
  * (others: undefined). Returns how many. */
 static size_t slide_nodes(sni_links *x, size_t f, size_t to, int32_t *number) {
@@ -209,9 +244,10 @@ static size_t slide_nodes(sni_links *x, size_t f, size_t to, int32_t *number) {
     number[i] = (int32_t)n_kept;
     n_kept += extra[i] <= x->beam;
   }
+  if (f >= x->n_pruned) score_nodes(x, f, kept, n_kept);
   for (size_t k = 0; k < n_kept; k++) {
     const size_t i = a + (size_t)kept[k];
-    x->acoustic.data[to + k] = acoustic_of(x, f, i);
+    x->acoustic.data[to + k] = x->acoustic.data[i];
     x->cost.data[to + k] = x->cost.data[i];
     x->label.data[to + k] = x->label.data[i];
     x->extra.data[to + k] = x->extra.data[i];
@@ -270,13 +306,13 @@ static sn_status make_scratch(sni_links *x, sn_err *err) {
   return SN_ARR_RESIZE(&x->limits, n + n_links + 1, err);
 }
 
-static sn_status prune(sni_links *x, sn_err *err) {
+static sn_status prune(sni_links *x, float delta, sn_err *err) {
   if (x->links.n > x->peak_links) x->peak_links = x->links.n;
   SN_TRY(make_scratch(x, err));
   float *now = x->extras.data, *before = x->extras.data + x->most_nodes;
   size_t f = x->layers.n;
   while (f > 0) {
-    const bool changed = set_extras(x, f - 1, now);
+    const bool changed = set_extras(x, f - 1, delta, now);
     /* The layer that was the newest one last time, and those since, have never
      * been pruned. */
     if (!changed && f < x->n_pruned) break;
@@ -314,7 +350,12 @@ sn_status sni_links_end(sni_links *x, const sni_layer_nodes *nodes,
   if (nodes->loglik != NULL)
     memcpy(x->rows.data + row, nodes->loglik, n_pdfs * sizeof *x->rows.data);
   if (n > x->most_nodes) x->most_nodes = n;
-  return x->layers.n >= x->n_pruned + x->prune_every ? prune(x, err) : SN_OK;
+  if (x->layers.n < x->n_pruned + x->prune_every) return SN_OK;
+  return prune(x, PRUNE_DELTA * x->beam, err);
+}
+
+sn_status sni_links_prune_all(sni_links *x, sn_err *err) {
+  return prune(x, 0.0f, err);
 }
 
 /* ---- Cuts ---- */
@@ -471,7 +512,7 @@ static void shift(sni_links *x, const sni_links_cut *cut) {
 
 sn_status sni_links_forget(sni_links *x, const sni_links_cut *cut,
                            sn_err *err) {
-  SN_ASSERT(sni_links_just_pruned(x));
+  SN_ASSERT(x->n_pruned == x->layers.n);
   SN_TRY(make_scratch(x, err));
   shift(x, cut);
   if (isinf(cut->beam)) return SN_OK;

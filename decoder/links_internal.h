@@ -100,6 +100,11 @@ typedef struct sni_layer_nodes {
 SN_NODISCARD sn_status sni_links_end(sni_links *x, const sni_layer_nodes *nodes,
                                      sn_err *err);
 
+/* Prunes until everything is as if it had been pruned at once, which is when
+ * cuts can be looked for: else there are links that lead nowhere. Not when the
+ * newest layer is not ended. */
+SN_NODISCARD sn_status sni_links_prune_all(sni_links *x, sn_err *err);
+
 /* ---- Cuts: nodes that all paths run through ---- */
 
 typedef struct sni_links_cut {
@@ -110,11 +115,6 @@ typedef struct sni_links_cut {
                           the best path to where they lead; +infinity: of all */
 } sni_links_cut;
 
-/* Whether the layers were pruned when the newest one ended, which is when cuts
- * are looked for: in between, there are links that lead nowhere. */
-static inline bool sni_links_just_pruned(const sni_links *x) {
-  return x->layers.n > 1 && x->n_pruned == x->layers.n;
-}
 /* The last true cut at layer `least` or behind it, before the newest layer.
  * `least` does not decrease from call to call, but when links were forgotten.
  */
