@@ -19,8 +19,9 @@
  * often it occurs. SN_PRUNE_REFIT therefore takes p(h), and p and q of all
  * orders but the highest, from the marginals of the stationary distribution of
  * the model's histories (prune_marginals.c): what they would be if the longer
- * n-grams were gone. And it gives what stays new probabilities
- * (prune_refit.c).
+ * n-grams were gone. It limits what
+ * an n-gram can gain and trusts a cost the less the less often its n-gram was
+ * seen (trust()), and gives what stays new probabilities (prune_refit.c).
  *
  * Algorithm:
  * 1. Normalise a copy of the weights: shortest histories first, back-off
@@ -63,6 +64,9 @@
 #define ALL_LISTED 1e-7
 /* <s> as a history when there is no </s>: one sentence in 20 words. */
 #define BOS_SHARE 0.05
+/* REFIT: more than this, in nats, no n-gram is taken to gain each time. Chosen
+ * on held-out text (docs/lm.md), as the square in trust(). */
+#define MAX_GAIN 4.0
 
 /* Sums over a history's explicit words. */
 typedef struct sums {
@@ -169,6 +173,7 @@ typedef struct pruner {
   sni_marginals marginals;                /* REFIT */
   float *given[SN_NGRAM_MAX_ORDER + 1];   /* [k] logp, kept while w has the
                                              marginals; k < order */
+  double once;                            /* REFIT: see trust() */
   float *cost[SN_NGRAM_MAX_ORDER + 1];    /* [k] effective, k = 2 .. order */
   void *own[6 * (SN_NGRAM_MAX_ORDER + 1)];
   size_t n_own;
@@ -247,6 +252,54 @@ static sn_status marginalise(pruner *p, sn_log *log, sn_err *err) {
   return normalise(&p->w, log, err);
 }
 
+static uint32_t float_bits(float x) {
+  uint32_t bits; /* floats >= 0 are in the order of their bits */
+  memcpy(&bits, &x, sizeof bits);
+  return bits;
+}
+
+/* What n-gram (k, i) of h has in a text beyond what backing off gives it. */
+static double own_share(const pruner *p, sn_ngram_state h, int32_t k,
+                        int64_t i) {
+  const double backed = (double)p->w.backoff[h.level][h.node] +
+                        sni_backed_off_logp(&p->w, h, k, i);
+  return p->occurs[h.level][h.node] *
+         fmax(0.0, exp((double)p->w.logp[k][i]) - exp(backed));
+}
+
+/* The lower quartile of own_share over the highest order, to 1 %: what an
+ * n-gram has that was seen once. */
+static sn_status find_once(pruner *p, sn_err *err) {
+  const sn_ngram *const lm = p->w.lm;
+  const int32_t top = lm->order;
+  int64_t *const count = sn_calloc(65536, sizeof *count);
+  if (count == NULL) return sn_fail_nomem(err, "pruning");
+  for (int64_t i = 0; i < lm->level[top - 1].n; i++) {
+    const sn_ngram_state h = {top - 1, i};
+    int64_t first;
+    const int64_t n = sn_ngram_children(lm, h, &first);
+    for (int64_t c = first; c < first + n; c++)
+      count[float_bits((float)own_share(p, h, top, c)) >> 16]++;
+  }
+  int64_t below = lm->level[top].n / 4;
+  uint32_t b = 0;
+  while (b < 65535 && below >= count[b]) below -= count[b++];
+  const uint32_t bits = b << 16;
+  float once;
+  memcpy(&once, &bits, sizeof once);
+  p->once = (double)once;
+  sn_free(count);
+  return SN_OK;
+}
+
+/* The largest costs by the model's own probabilities are, among n-grams that
+ * were seen once or twice, those whose probabilities are too large by chance.
+ * So a cost counts the less the less often its n-gram was seen. */
+static double trust(const pruner *p, double share) {
+  const double x = share > 0.0 ? share / (share + p->once) : 0.0;
+  return x * x;
+}
+
 /* Step 2 for the n-grams that h begins. */
 static void cost_children(pruner *p, sn_ngram_state h) {
   const sn_ngram *const lm = p->w.lm;
@@ -263,8 +316,11 @@ static void cost_children(pruner *p, sn_ngram_state h) {
     const double logp = (double)p->w.logp[k][i], prob = exp(logp);
     const double logq = sni_backed_off_logp(&p->w, h, k, i);
     const double log_a_after = log(left + prob) - log(left_q + exp(logq));
-    double cost = p_h * (prob * (logp - logq - log_a_after) +
-                         left * (log_a - log_a_after));
+    const bool is_refit = p->method == SN_PRUNE_REFIT;
+    double gain = logp - logq - log_a_after;
+    if (is_refit) gain = fmin(gain, MAX_GAIN);
+    double cost = p_h * (prob * gain + left * (log_a - log_a_after));
+    if (is_refit) cost *= trust(p, own_share(p, h, k, i));
     if (!(cost > 0.0)) cost = 0.0; /* rounding; q = 0 gives infinity */
     p->cost[k][i] = (float)cost;
   }
@@ -272,6 +328,7 @@ static void cost_children(pruner *p, sn_ngram_state h) {
 
 static sn_status compute_costs(pruner *p, sn_log *log, sn_err *err) {
   const sn_ngram *const lm = p->w.lm;
+  if (lm->order > 1 && p->method == SN_PRUNE_REFIT) SN_TRY(find_once(p, err));
   for (int32_t k = lm->order - 1; k >= 1; k--) {
     for (int64_t i = 0; i < lm->level[k].n; i++) {
       const sn_ngram_state h = {k, i};
@@ -500,12 +557,6 @@ sn_status sn_ngram_prune(const sn_ngram *lm, double threshold,
 
 /* ---- To a size ---- */
 
-static uint32_t cost_bits(float cost) {
-  uint32_t bits; /* floats >= 0 are in the order of their bits */
-  memcpy(&bits, &cost, sizeof bits);
-  return bits;
-}
-
 /* The n-th largest cost (n >= 1) and how many equal to it are among the n
  * largest: a radix selection, 16 bits at a time. */
 static sn_status select_largest(const pruner *p, int64_t n, choice *out,
@@ -518,7 +569,7 @@ static sn_status select_largest(const pruner *p, int64_t n, choice *out,
     memset(count, 0, 65536 * sizeof *count);
     for (int32_t k = 2; k <= lm->order; k++)
       for (int64_t i = 0; i < lm->level[k].n; i++) {
-        const uint32_t bits = cost_bits(p->cost[k][i]);
+        const uint32_t bits = float_bits(p->cost[k][i]);
         if (pass == 0)
           count[bits >> 16]++;
         else if (bits >> 16 == high)

@@ -25,11 +25,11 @@
  *    Bradley and Terry. Log D is below its tangent; so from any q
  *      q(w) <- U(h, w) / (M(h) + sum of B(t) / D(t) over t that lack w)
  *    never raises it (Hunter 2004, "MM algorithms for generalized Bradley-Terry
- *    models"). Words that h does not list are one more choice, of B(h).
+ *    models"). What h leaves to words that it does not list stays as it
+ *    was, with what the pruned n-grams had: fitted too, it follows the old
+ * model so far that text unlike the training text suffers.
  * 3. Shortest histories first, ROUNDS times each: longer ones need them.
- *
- * Left out: words of t that h does not list, in the sum for single words; they
- * count in the choice of B(h) as a whole. */
+ */
 #include <math.h>
 
 #include "base/mem.h"
@@ -48,9 +48,9 @@ typedef struct refit {
   double *state[SN_NGRAM_MAX_ORDER + 1]; /* M [k][n_k] k = 1 .. order - 1 */
   double *back[SN_NGRAM_MAX_ORDER + 1];  /* B */
   /* Of the level that is being fitted: */
-  double *less;     /* [n of level + 1] B(t) / D(t) of t that have the word */
-  double *all;      /* [n of level] M(h) + B(t) / D(t) of all t */
-  double *unlisted; /* [n of level] of words that h does not list */
+  double *less; /* [n of level + 1] B(t) / D(t) of t that have the word */
+  double *all;  /* [n of level] M(h) + B(t) / D(t) of all t */
+  double *left; /* [n of level] 1 - sum over h's words, before */
 } refit;
 
 static void clear(refit *f) {
@@ -61,7 +61,7 @@ static void clear(refit *f) {
   }
   sn_free(f->less);
   sn_free(f->all);
-  sn_free(f->unlisted);
+  sn_free(f->left);
 }
 
 static int64_t n_nodes(const sn_ngram *lm, int32_t level) {
@@ -82,8 +82,8 @@ static sn_status init(refit *f, sni_weights *w, sn_err *err) {
   }
   f->less = sn_calloc(most, sizeof(double));
   f->all = sn_calloc(most, sizeof(double));
-  f->unlisted = sn_calloc(most, sizeof(double));
-  if (!is_ok || !f->less || !f->all || !f->unlisted)
+  f->left = sn_calloc(most, sizeof(double));
+  if (!is_ok || !f->less || !f->all || !f->left)
     return sn_fail_nomem(err, "pruning");
   return SN_OK;
 }
@@ -133,18 +133,13 @@ static void add_choice(refit *f, sn_ngram_state t, sn_ngram_state h) {
   const int64_t n = sn_ngram_children(w->lm, t, &first);
   const double b = f->back[t.level][t.node];
   if (b <= 0.0) return;
-  double listed = 0.0, unlisted = 0.0;
+  double listed = 0.0;
   for (int64_t i = first; i < first + n; i++) {
     if (sn_ngram_child_word(w->lm, t.level + 1, i) == w->lm->bos) continue;
-    const double q = exp(sni_backed_off_logp(w, t, t.level + 1, i));
-    const sn_ngram_state to =
-        sni_link_state(w->lm, t.level + 1, w->lm->level[t.level + 1].suffix[i]);
-    if (to.level <= h.level) unlisted += q;
-    listed += q;
+    listed += exp(sni_backed_off_logp(w, t, t.level + 1, i));
   }
   const double share = b / fmax(MIN_LEFT, 1.0 - listed);
   f->all[h.node] += share;
-  f->unlisted[h.node] += share * unlisted;
   for (int64_t i = first; i < first + n; i++) {
     const sn_ngram_state to =
         sni_link_state(w->lm, t.level + 1, w->lm->level[t.level + 1].suffix[i]);
@@ -160,7 +155,7 @@ static void fit_history(refit *f, sn_ngram_state h) {
   const int64_t n =
       k == 0 ? w->lm->level[1].n : sn_ngram_children(w->lm, h, &first);
   const double all = f->all[h.node];
-  double sum = 0.0, old_sum = 0.0, lower = 0.0;
+  double sum = 0.0, lower = 0.0;
   if (n == 0 || all <= 0.0) return;
   for (int64_t i = first; i < first + n; i++) {
     const int32_t word = k == 0 ? (int32_t)i : w->lm->level[k + 1].word[i];
@@ -171,16 +166,9 @@ static void fit_history(refit *f, sn_ngram_state h) {
     q = fmax(q, MIN_KEPT * p);
     f->less[i] = q; /* no longer needed */
     sum += q;
-    old_sum += p;
     if (k > 0) lower += exp(sni_backed_off_logp(w, h, k + 1, i));
   }
-  double left = 0.0;
-  if (k > 0 && lower < 1.0 - MIN_LEFT) {
-    const double old_left = fmax(MIN_LEFT, 1.0 - old_sum);
-    const double of = all - f->unlisted[h.node] / old_left;
-    left = of > 0.0 ? f->back[k][h.node] / of : old_left;
-    left = fmax(left, MIN_KEPT * old_left);
-  }
+  const double left = k > 0 && lower < 1.0 - MIN_LEFT ? f->left[h.node] : 0.0;
   for (int64_t i = first; i < first + n; i++) {
     const int32_t word = k == 0 ? (int32_t)i : w->lm->level[k + 1].word[i];
     if (word == w->lm->bos) continue;
@@ -191,11 +179,26 @@ static void fit_history(refit *f, sn_ngram_state h) {
         left > 0.0 ? (float)log(left / (sum + left) / (1.0 - lower)) : 0.0f;
 }
 
+/* What histories of level k leave to shorter ones: what the model had, and the
+ * pruned n-grams' probabilities. */
+static void note_left(refit *f, int32_t k) {
+  const sn_ngram *const lm = f->w->lm;
+  for (int64_t i = 0; k > 0 && i < lm->level[k].n; i++) {
+    const sn_ngram_state h = {k, i};
+    int64_t first;
+    const int64_t n = sn_ngram_children(lm, h, &first);
+    double sum = 0.0;
+    for (int64_t c = first; c < first + n; c++)
+      if (lm->level[k + 1].word[c] != lm->bos)
+        sum += exp((double)f->w->logp[k + 1][c]);
+    f->left[i] = fmax(MIN_LEFT, 1.0 - sum);
+  }
+}
+
 static void fit_level(refit *f, int32_t k) {
   const sn_ngram *const lm = f->w->lm;
   for (int64_t i = 0; i < n_nodes(lm, k); i++) {
     f->all[i] = k == 0 ? 0.0 : f->state[k][i];
-    f->unlisted[i] = 0.0;
   }
   for (int64_t i = 0; i < lm->level[k + 1].n; i++) f->less[i] = 0.0;
   for (int32_t j = k + 1; j < lm->order; j++)
@@ -215,12 +218,14 @@ sn_status sni_refit(sni_weights *w, const sn_ngram *old, uint32_t *const *to,
   if (w->lm->order < 2) return SN_OK;
   sn_status s = init(&f, w, err);
   if (s == SN_OK) add_up(&f, old, to, m);
-  for (int32_t k = 0; k < w->lm->order && s == SN_OK; k++)
+  for (int32_t k = 0; k < w->lm->order && s == SN_OK; k++) {
+    note_left(&f, k);
     for (int i = 0; i < ROUNDS && s == SN_OK; i++) {
       fit_level(&f, k);
       if (sn_log_cancelled(log))
         s = sn_fail(err, SN_ECANCEL, "pruning: interrupted");
     }
+  }
   clear(&f);
   return s;
 }
