@@ -52,7 +52,10 @@ sn_status sn_cli_count_inputs(sn_cli *cli, const char *output,
   if (s == SN_OK) report(cli, c, t);
   sn_text_source_destroy(t);
   if (s == SN_OK && sn_counts_get_totals(c).n_sentences == 0)
-    s = sn_fail(&cli->err, SN_EFORMAT, "the text has no words");
+    s = sn_fail(&cli->err, SN_EFORMAT, "%s: no words in it",
+                cli->n_args > 1    ? "the texts"
+                : cli->n_args == 1 ? cli->args[0]
+                                   : "standard input");
   if (s != SN_OK)
     sn_counts_destroy(c);
   else

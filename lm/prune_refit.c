@@ -25,11 +25,12 @@
  *    Bradley and Terry. Log D is below its tangent; so from any q
  *      q(w) <- U(h, w) / (M(h) + sum of B(t) / D(t) over t that lack w)
  *    never raises it (Hunter 2004, "MM algorithms for generalized Bradley-Terry
- *    models"). What h leaves to words that it does not list stays as it
- *    was, with what the pruned n-grams had: fitted too, it follows the old
- * model so far that text unlike the training text suffers.
- * 3. Shortest histories first, ROUNDS times each: longer ones need them.
- */
+ *    models"). What h leaves to words that it does not list is one more choice,
+ *    but stays as it was, with what the pruned n-grams had, until all are
+ *    scaled to sum to one: fitted too, it follows the old model so far that
+ *    text unlike the training text suffers; kept through the scaling as well,
+ *    text like it does (figures: docs/lm.md).
+ * 3. Shortest histories first, ROUNDS times each: longer ones need them. */
 #include <math.h>
 
 #include "base/mem.h"

@@ -57,6 +57,6 @@ for f in texts/*.json; do
   python3 "$top/tests/cli/check-output.py" json "$f" >/dev/null || fail "$f is not whole"
 done
 [ -z "$(find texts -type f ! -name '*.json')" ] || fail "left behind: $(ls -A texts)"
-# and on stdout, the lines that were printed
+# and on stdout, the lines that were printed, if any
 stop 2 "$senone" transcribe -m en-us -o json corpus
-python3 "$top/tests/cli/check-output.py" json out >/dev/null || fail 'cut lines on stdout'
+[ ! -s out ] || python3 "$top/tests/cli/check-output.py" json out >/dev/null || fail 'cut lines on stdout'
