@@ -58,13 +58,6 @@ void sn_decoder_destroy(sn_decoder *d) {
   sn_free(d);
 }
 
-void sn_decoder_drop_lattice(sn_decoder *d) {
-  sni_search_drop_links(&d->search);
-  sni_stretches_clear(&d->stretches);
-  sn_lat_det_space_destroy(d->space);
-  d->space = NULL;
-}
-
 sn_status sn_decoder_start(sn_decoder *d, sn_err *err) {
   d->started = false;
   sni_times_reset(&d->times);

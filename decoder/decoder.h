@@ -126,10 +126,6 @@ SN_NODISCARD sn_status sn_decoder_path(const sn_decoder *d,
                                        sn_err *err);
 /* Audio time at which frame f begins, 0 <= f <= frames so far. */
 double sn_decoder_frame_s(const sn_decoder *d, double f);
-/* Forgets the lattice of this utterance and makes none of the rest of it: the
- * search goes on as with lattice_beam 0, to the same answer, until the next
- * start. Gives its memory back. Cannot fail. */
-void sn_decoder_drop_lattice(sn_decoder *d);
 /* How the two costs of these lattices make a total. */
 sn_lat_scales sn_decoder_scales(const sn_decoder *d);
 float sn_decoder_lattice_beam(const sn_decoder *d);

@@ -24,7 +24,7 @@
 #include "decoder/lat_paths.h"
 
 #define MAX_STRETCHES 2
-#define LOOKS 16 /* for a cut, in the time of a stretch */
+#define LOOKS 16 /* for a cut, in the time of a stretch, at most */
 
 /* Phones get word labels behind those of the words. */
 static sn_status make_marks(sn_decoder *d, sn_err *err) {
@@ -128,7 +128,7 @@ sn_status sni_decoder_settle(sn_decoder *d, sn_err *err) {
   const size_t stretch = (size_t)d->search.opts.lattice_stretch;
   sni_links_cut cut;
   if (!(x->beam > 0.0f) || stretch == 0 || x->layers.n <= stretch ||
-      x->layers.n < done->try_at)
+      x->layers.n < done->try_at || x->n_pruned != x->layers.n)
     return SN_OK;
   SN_TRY(sni_links_prune_all(x, err));
   done->try_at = x->layers.n + (stretch + LOOKS - 1) / LOOKS;

@@ -21,7 +21,7 @@ extern "C" {
 #endif
 
 /* One arc or self-loop that was taken. What it says and costs is the graph's:
- * see link_label and its like in links.c. */
+ * see part_of in links.c. */
 typedef struct sni_link {
   int32_t from, to; /* nodes of their layers; from is in the layer before, or in
                        the same one where it is an epsilon arc */

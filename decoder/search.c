@@ -244,12 +244,6 @@ void sni_search_clear(sni_search *s) {
   memset(s, 0, sizeof *s);
 }
 
-void sni_search_drop_links(sni_search *s) {
-  sni_links_clear(&s->links);
-  sni_links_reset(&s->links);
-  s->links.beam = 0.0f;
-}
-
 size_t sni_search_bytes(const sni_search *s) {
   return sizeof *s + (size_t)s->graph->n_labels * 13 +
          s->cap *
@@ -397,7 +391,6 @@ sn_status sni_search_start(sni_search *s, sn_err *err) {
       (sni_token){.state = g->start, .label = -1, .record = -1};
   s->bound = s->beam;
   sni_links_reset(&s->links);
-  use_lattice_beam(s); /* it may have been dropped in the utterance before */
   if (wants_links(s)) SN_TRY(sni_links_begin(&s->links, err));
   SN_TRY(close_epsilons(s, s->bound, err));
   if (wants_links(s)) SN_TRY(end_layer(s, NULL, err));

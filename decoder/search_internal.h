@@ -75,8 +75,6 @@ SN_NODISCARD sn_status sni_search_init(sni_search *s, const sn_graph *g,
                                        const sn_decoder_opts *opts,
                                        sn_err *err);
 void sni_search_clear(sni_search *s);
-/* No links from here to the next start; their memory is given back. */
-void sni_search_drop_links(sni_search *s);
 size_t sni_search_bytes(const sni_search *s);
 /* One token in the start state, and its epsilon closure. */
 SN_NODISCARD sn_status sni_search_start(sni_search *s, sn_err *err);

@@ -706,50 +706,6 @@ static void test_without_a_lattice_beam_there_is_none(void **state) {
   assert_int_equal(sn_decoder_create(g, &o, &none, NULL), SN_EARG);
 }
 
-/* Dropped in the middle: the best path to the last bit, no lattice, its memory
- * given back; and the next utterance has its lattice again. */
-static void test_a_dropped_lattice_changes_nothing_else(void **state) {
-  (void)state;
-  enum { N = 120, DROP = 50, PDFS = 6 };
-  toy t;
-  const sn_graph *const g = loop_graph(&t, PDFS);
-  sn_rng r;
-  sn_rng_init(&r, 8);
-  float rows[N * PDFS];
-  random_rows(&r, rows, N * PDFS);
-  sn_decoder_opts o = wide_opts();
-  o.lattice_beam = 4;
-  sn_decoder *const d = decode(g, rows, N, &o);
-  sn_lat lat;
-  sn_hyp whole = {0}, hyp = {0};
-  sn_err err = {0};
-  ok(sn_decoder_best(d, true, &whole, &err), &err);
-  for (int round = 0; round < 2; round++) {
-    toy_scorer sc = toy_scorer_make(rows, N, PDFS);
-    ok(sn_decoder_start(d, &err), &err);
-    ok(sn_decoder_advance_by(d, &sc.base, DROP, &err), &err);
-    if (round == 0) {
-      const size_t before = sn_decoder_get_stats(d).n_bytes;
-      sn_decoder_drop_lattice(d);
-      assert_true(sn_decoder_get_stats(d).n_bytes < before);
-    }
-    ok(sn_decoder_advance(d, &sc.base, &err), &err);
-    ok(sn_decoder_best(d, true, &hyp, &err), &err);
-    assert_int_equal(hyp.n_words, whole.n_words);
-    for (size_t i = 0; i < hyp.n_words; i++)
-      assert_int_equal(hyp.words[i].word, whole.words[i].word);
-    assert_true(hyp.graph_cost == whole.graph_cost);
-    assert_true(hyp.acoustic_cost == whole.acoustic_cost);
-    const sn_status s = sn_decoder_raw_lattice(d, true, NULL, &lat, NULL);
-    assert_int_equal(s, round == 0 ? SN_EARG : SN_OK);
-    assert_int_equal(lat.n_states > 0, round != 0);
-    sn_lat_clear(&lat);
-    sn_hyp_clear(&hyp);
-  }
-  sn_hyp_clear(&whole);
-  sn_decoder_destroy(d);
-}
-
 static void test_survives_every_allocation_failure(void **state) {
   (void)state;
   toy t;
@@ -804,7 +760,6 @@ int main(void) {
       cmocka_unit_test(test_no_path_gives_an_empty_lattice),
       cmocka_unit_test(test_a_circle_of_epsilon_arcs_is_refused),
       cmocka_unit_test(test_without_a_lattice_beam_there_is_none),
-      cmocka_unit_test(test_a_dropped_lattice_changes_nothing_else),
       cmocka_unit_test(test_survives_every_allocation_failure),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
