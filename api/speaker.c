@@ -40,11 +40,8 @@ static sn_status read_options(sni_adapt *a, const char *dir, const sn_ini *ini,
 /* A front end that asks for speakers also has to do without. */
 static sn_status open_front_ends(sni_adapt *a, const sn_am *am, sn_err *err) {
   const sn_feat_config *const c = sn_am_feat(am);
-  const char *const cmn = sn_feat_config_get(c, "cmn");
   sn_feat_config *other = NULL;
-  if (sn_feat_config_dialect(c) != SN_FEAT_KALDI || cmn == NULL ||
-      strcmp(cmn, "speaker") != 0)
-    return SN_OK;
+  if (!sn_feat_config_wants_speaker(c)) return SN_OK;
   SN_TRY(sn_feat_config_copy(c, &other, err));
   sn_status s = sn_feat_config_set(other, "cmn", "utterance", err);
   if (s == SN_OK) s = sn_feat_create(other, SN_FEAT_FULL, &a->alone, err);

@@ -97,11 +97,7 @@ static sn_status align_one(job *j, size_t i, size_t w, sn_err *err) {
   sn_audio *audio = NULL;
   float *samples = NULL;
   size_t n = 0;
-  if (j->speakers != NULL)
-    SN_TRY(sn_aligner_set_speaker(
-        j->aligners[w],
-        sn_spk_cmvn_find(j->speakers, u->speaker != NULL ? u->speaker : u->id),
-        err));
+  SN_TRY(sn_aligner_set_speaker(j->aligners[w], j->speakers, u, err));
   SN_TRY(sn_audio_open(u->path, &opts, j->cli->log, &audio, err));
   sn_status s = sn_audio_read_all(audio, &samples, &n, err);
   if (s == SN_OK)

@@ -150,7 +150,7 @@ static sn_status plan(job *j, sn_err *err) {
   if (s == SN_OK) s = parse_channel(o->channel, &j->channel, err);
   if (s == SN_OK) s = sn_feat_create(c, (sn_feat_stage)o->stage, &j->feat, err);
   if (s == SN_OK && o->stage == SN_FEAT_FULL &&
-      strcmp(sn_feat_config_get(c, "cmn"), "speaker") == 0) {
+      sn_feat_config_wants_speaker(c)) {
     s = sn_feat_create(c, SN_FEAT_BASE, &j->base, err);
     if (s == SN_OK)
       s = sn_spk_cmvn_create(sn_feat_dim(j->base), &j->speakers, err);

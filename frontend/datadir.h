@@ -39,6 +39,9 @@ SN_NODISCARD sn_status sn_datadir_load(const char *dir, sn_log *log,
 SN_NODISCARD sn_status sn_datadir_load_unchecked(const char *dir, sn_log *log,
                                                  sn_datadir *out, sn_err *err);
 void sn_datadir_clear(sn_datadir *d);
+/* Its speaker; where none is known it is one of its own, by its id. Borrowed.
+ */
+const char *sn_utt_speaker(const sn_utt *u);
 
 /* ---- Lines, for other readers of the same files ---- */
 /* What is wrong goes to why [n] as text; false is returned. */

@@ -5,6 +5,10 @@
 
 #include "frontend/datadir.h"
 
+const char *sn_utt_speaker(const sn_utt *u) {
+  return u->speaker != NULL ? u->speaker : u->id;
+}
+
 bool sn_datadir_line_ok(sn_span line, char *why, size_t n) {
   size_t bad = 0;
   if (line.n > 0 && memchr(line.p, '\0', line.n) != NULL)

@@ -46,6 +46,10 @@ SN_NODISCARD sn_status sn_feat_config_read_params(sn_feat_config *c,
 const char *sn_feat_config_at(const sn_feat_config *c, size_t i,
                               const char **value);
 sn_feat_dialect sn_feat_config_dialect(const sn_feat_config *c);
+/* Whether whole features take the mean of the speaker (cmn = speaker, Kaldi's
+ * dialect), for which the base features of all of a speaker's recordings are
+ * needed first. */
+bool sn_feat_config_wants_speaker(const sn_feat_config *c);
 
 /* The dialect's options with units, defaults and ranges, for a reader. */
 SN_NODISCARD sn_status sn_feat_help(sn_feat_dialect dialect, sn_str *out,

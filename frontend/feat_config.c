@@ -261,6 +261,11 @@ const char *sn_feat_config_at(const sn_feat_config *c, size_t i,
 sn_feat_dialect sn_feat_config_dialect(const sn_feat_config *c) {
   return c->dialect;
 }
+bool sn_feat_config_wants_speaker(const sn_feat_config *c) {
+  const char *const cmn = sn_feat_config_get(c, "cmn");
+  return c->dialect == SN_FEAT_KALDI && cmn != NULL &&
+         strcmp(cmn, "speaker") == 0;
+}
 const struct sni_sphinx_opts *sni_feat_config_sphinx(const sn_feat_config *c) {
   SN_ASSERT(c->dialect == SN_FEAT_SPHINX);
   return &c->opts.sphinx;

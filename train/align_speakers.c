@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The means of speakers, for alignment by models that want them: a pass over
  * the recordings before the one that aligns. */
-#include <string.h>
-
 #include "base/mem.h"
 #include "frontend/feat_file.h"
 #include "train/force_align.h"
@@ -35,7 +33,7 @@ static sn_status emit(void *user, size_t i, size_t w, sn_err *err) {
   const sn_utt *const u = &h->utts[i];
   sn_status s = SN_OK;
   if (h->frames[i].rows > 0)
-    s = sn_spk_cmvn_add(h->speakers, u->speaker != NULL ? u->speaker : u->id,
+    s = sn_spk_cmvn_add(h->speakers, sn_utt_speaker(u),
                         sn_mat_const(h->frames[i]), err);
   sn_mat_free(&h->frames[i]);
   if (h->n > 1)
@@ -50,9 +48,7 @@ sn_status sn_align_speakers(const sn_am *am, const sn_utt *utts, size_t n,
   const sn_feat_config *const c = sn_am_feat(am);
   hearing h = {.utts = utts, .n = n, .log = log};
   *out = NULL;
-  if (sn_feat_config_dialect(c) != SN_FEAT_KALDI ||
-      strcmp(sn_feat_config_get(c, "cmn"), "speaker") != 0)
-    return SN_OK;
+  if (!sn_feat_config_wants_speaker(c)) return SN_OK;
   h.frames = sn_calloc(n, sizeof *h.frames);
   sn_status s = h.frames == NULL ? sn_fail_nomem(err, "speakers") : SN_OK;
   if (s == SN_OK) s = sn_feat_create(c, SN_FEAT_BASE, &h.base, err);

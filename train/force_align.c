@@ -45,12 +45,6 @@ void sn_alignment_clear(sn_alignment *a) {
   *a = none;
 }
 
-static bool wants_speaker(const sn_feat_config *c) {
-  const char *const cmn = sn_feat_config_get(c, "cmn");
-  return cmn != NULL && strcmp(cmn, "speaker") == 0 &&
-         sn_feat_config_dialect(c) == SN_FEAT_KALDI;
-}
-
 sn_status sn_aligner_create(const sn_am *am, const sn_lexicon *lex,
                             const char *temp, const sn_align_opts *opts,
                             sn_aligner **out, sn_err *err) {
@@ -70,7 +64,7 @@ sn_status sn_aligner_create(const sn_am *am, const sn_lexicon *lex,
   const sn_cmn_mode cmn = sn_feat_config_dialect(config) == SN_FEAT_SPHINX
                               ? SN_CMN_BATCH
                               : SN_CMN_DEFAULT;
-  if (s == SN_OK && wants_speaker(config))
+  if (s == SN_OK && sn_feat_config_wants_speaker(config))
     s = sn_feat_create(config, SN_FEAT_BASE, &a->base, err);
   else if (s == SN_OK)
     s = sn_feat_stream_create(a->feat, cmn, &a->feats, err);
@@ -418,6 +412,16 @@ static sn_status run(job *j, const float *samples, size_t n) {
   return s;
 }
 
+/* NULL: that of each utterance. */
+static sn_status set_mean(sn_aligner *a, const sn_cmvn_stats *mean,
+                          sn_err *err) {
+  sn_feat_stream_destroy(a->feats);
+  a->feats = NULL;
+  if (mean == NULL) return SN_OK;
+  return sn_feat_stream_create_for(a->feat, SN_CMN_DEFAULT, mean, &a->feats,
+                                   err);
+}
+
 /* The mean of these samples alone. */
 static sn_status set_own_mean(sn_aligner *a, const float *samples, size_t n,
                               sn_err *err) {
@@ -436,21 +440,20 @@ static sn_status set_own_mean(sn_aligner *a, const float *samples, size_t n,
   if (s == SN_OK) sn_cmvn_stats_add(stats, sn_mat_const(frames));
   /* too short for a frame: any mean will do */
   if (s == SN_OK && frames.rows == 0) stats->count = 1;
-  if (s == SN_OK) s = sn_aligner_set_speaker(a, stats, err);
+  if (s == SN_OK) s = set_mean(a, stats, err);
   sn_mat_free(&frames);
   sn_cmvn_stats_destroy(stats);
   sn_feat_stream_destroy(stream);
   return s;
 }
 
-sn_status sn_aligner_set_speaker(sn_aligner *a, const sn_cmvn_stats *speaker,
-                                 sn_err *err) {
+sn_status sn_aligner_set_speaker(sn_aligner *a, const sn_spk_cmvn *speakers,
+                                 const sn_utt *u, sn_err *err) {
   if (a->base == NULL) return SN_OK;
-  sn_feat_stream_destroy(a->feats);
-  a->feats = NULL;
-  if (speaker == NULL) return SN_OK;
-  return sn_feat_stream_create_for(a->feat, SN_CMN_DEFAULT, speaker, &a->feats,
-                                   err);
+  return set_mean(
+      a,
+      speakers != NULL ? sn_spk_cmvn_find(speakers, sn_utt_speaker(u)) : NULL,
+      err);
 }
 
 sn_status sn_aligner_run(sn_aligner *a, const float *samples, size_t n,

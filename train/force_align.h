@@ -91,11 +91,12 @@ double sn_aligner_rate_hz(const sn_aligner *a); /* of the samples it wants */
 SN_NODISCARD sn_status sn_align_speakers(const sn_am *am, const sn_utt *utts,
                                          size_t n, sn_pool *pool, sn_log *log,
                                          sn_spk_cmvn **out, sn_err *err);
-/* The speaker of the utterances that follow (copied), for such models. Before
- * the first call, and with NULL, each utterance is a speaker of its own. */
+/* The speaker of u is that of the utterances that follow, by the means that
+ * sn_align_speakers made (copied). Before the first call, and with speakers
+ * NULL, each utterance is a speaker of its own. SN_ENOMEM. */
 SN_NODISCARD sn_status sn_aligner_set_speaker(sn_aligner *a,
-                                              const sn_cmvn_stats *speaker,
-                                              sn_err *err);
+                                              const sn_spk_cmvn *speakers,
+                                              const sn_utt *u, sn_err *err);
 /* samples: n in 16-bit units. text: words separated by blanks. What is wrong
  * with the utterance is out->failure, not an error. Errors: SN_ENOMEM, SN_EIO
  * for the temporary folder, SN_EFORMAT for a sample that is no number,

@@ -41,11 +41,7 @@ static sn_status align_one(run *r, size_t i, size_t w, sn_err *err) {
   sn_audio *audio = NULL;
   float *samples = NULL;
   size_t n = 0;
-  if (r->speakers != NULL)
-    SN_TRY(sn_aligner_set_speaker(
-        r->aligners[w],
-        sn_spk_cmvn_find(r->speakers, u->speaker != NULL ? u->speaker : u->id),
-        err));
+  SN_TRY(sn_aligner_set_speaker(r->aligners[w], r->speakers, u, err));
   SN_TRY(sn_audio_open(u->path, &opts, r->job->log, &audio, err));
   sn_status s = sn_audio_read_all(audio, &samples, &n, err);
   if (s == SN_OK)
