@@ -22,6 +22,7 @@
 #include "base/io.h"
 #include "base/mem.h"
 #include "base/rng.h"
+#include "tests/ref/temp_path.h"
 
 #define EN_US "/usr/share/pocketsphinx/model/en-us/en-us"
 #define TESTDATA "/usr/share/pocketsphinx/test/data"
@@ -82,7 +83,8 @@ static inline void put_s3_end(bytes *b) { put_u32(b, b->sum); }
 /* ---- Directories ---- */
 static inline void make_dir(char *path, size_t n) {
   /* Many small models, each written with fsync: memory is faster. */
-  const char *const tmp = access("/dev/shm", W_OK) == 0 ? "/dev/shm" : "/tmp";
+  const char *const tmp =
+      access("/dev/shm", W_OK) == 0 ? "/dev/shm" : temp_dir();
   (void)snprintf(path, n, "%s/senone-am-XXXXXX", tmp);
   assert_non_null(mkdtemp(path));
 }

@@ -427,7 +427,8 @@ static void test_a_missing_file_is_named(void **state) {
   sn_err err = {0};
   sn_am *am = NULL;
   assert_int_equal(
-      sn_am_import_sphinx("/nonexistent", "/tmp/x", NULL, NULL, &err), SN_EIO);
+      sn_am_import_sphinx("/nonexistent", "/nonexistent/x", NULL, NULL, &err),
+      SN_EIO);
   sn_err_clear(&err);
   assert_int_equal(sn_am_load("/nonexistent", NULL, &am, &err), SN_EIO);
   assert_null(am);

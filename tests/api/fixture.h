@@ -15,6 +15,7 @@
 #include "lexicon/formats.h"
 #include "lexicon/store.h"
 #include "lm/grammar.h"
+#include "tests/ref/temp_path.h"
 
 #define SPHINX_MODEL "/usr/share/pocketsphinx/model/en-us/en-us"
 #define SPHINX_CARDS "/usr/share/pocketsphinx/test/data/cards"
@@ -66,7 +67,7 @@ static void fixture_init(fixture *f) {
     exit(77);
   }
   memset(f, 0, sizeof *f);
-  (void)snprintf(f->dir, sizeof f->dir, "/tmp/senone-api-XXXXXX");
+  temp_template(f->dir, sizeof f->dir, "api");
   if (mkdtemp(f->dir) == NULL) exit(1);
   (void)snprintf(f->graph, sizeof f->graph, "%s/graph.sng", f->dir);
   sn_err err = {0};

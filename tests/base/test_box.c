@@ -15,6 +15,7 @@
 #include "base/io.h"
 #include "base/mem.h"
 #include "base/rng.h"
+#include "tests/ref/temp_path.h"
 
 #define MAGIC "SNTEST\0"
 #define VERSION 3
@@ -25,7 +26,7 @@ typedef struct fixture {
 
 static int set_up(void **state) {
   fixture *const f = calloc(1, sizeof *f);
-  snprintf(f->dir, sizeof f->dir, "/tmp/senone-box-XXXXXX");
+  temp_template(f->dir, sizeof f->dir, "box");
   if (mkdtemp(f->dir) == NULL) return -1;
   snprintf(f->path, sizeof f->path, "%s/file", f->dir);
   *state = f;

@@ -21,6 +21,7 @@
 #include "base/io.h"
 #include "base/mem.h"
 #include "base/rng.h"
+#include "tests/ref/temp_path.h"
 
 typedef struct fixture {
   char dir[64], path[96], gz[96], link[96];
@@ -28,7 +29,7 @@ typedef struct fixture {
 
 static int set_up(void **state) {
   fixture *const f = calloc(1, sizeof *f);
-  snprintf(f->dir, sizeof f->dir, "/tmp/senone-io-XXXXXX");
+  temp_template(f->dir, sizeof f->dir, "io");
   if (mkdtemp(f->dir) == NULL) return -1;
   snprintf(f->path, sizeof f->path, "%s/file", f->dir);
   snprintf(f->gz, sizeof f->gz, "%s/file.gz", f->dir);

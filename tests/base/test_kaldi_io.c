@@ -17,6 +17,7 @@
 #include "base/kaldi_io.h"
 #include "base/mem.h"
 #include "base/rng.h"
+#include "tests/ref/temp_path.h"
 
 #define MAX_VALUES 1024
 
@@ -27,7 +28,8 @@ typedef struct fixture {
 
 static int set_up(void **state) {
   fixture *const f = calloc(1, sizeof *f);
-  char dir[sizeof f->dir] = "/tmp/senone-kaldi-XXXXXX";
+  char dir[sizeof f->dir];
+  temp_template(dir, sizeof dir, "kaldi");
   if (mkdtemp(dir) == NULL) return -1;
   memcpy(f->dir, dir, sizeof dir);
   for (int i = 0; i < 3; i++)

@@ -16,6 +16,7 @@
 #include "base/io.h"
 #include "base/mem.h"
 #include "base/opt.h"
+#include "tests/ref/temp_path.h"
 
 typedef struct options {
   float low;
@@ -210,7 +211,8 @@ static void faulty_settings_are_named_by_line(void **state) {
 
 static void saved_settings_come_back(void **state) {
   (void)state;
-  char dir[] = "/tmp/senone-ini-XXXXXX", path[64];
+  char dir[64], path[80];
+  temp_template(dir, sizeof dir, "ini");
   assert_non_null(mkdtemp(dir));
   snprintf(path, sizeof path, "%s/m.ini", dir);
   sn_ini *ini = NULL;

@@ -16,6 +16,7 @@
 #include "base/io.h"
 #include "base/mem.h"
 #include "decoder/lat_kaldi.h"
+#include "tests/ref/temp_path.h"
 
 static const char small[] =
     "0\t1\t9\t1.5,20,1_2_3\n"
@@ -113,7 +114,8 @@ static void test_states_without_a_way_to_the_end_are_dropped(void **state) {
 /* Writes to a temporary file and reads that into memory. */
 static char *written(const sn_lat *l, bool binary, size_t *n) {
   sn_err err = {0};
-  char path[] = "/tmp/senone-test-lat-XXXXXX";
+  char path[256];
+  temp_template(path, sizeof path, "test-lat");
   const int fd = mkstemp(path);
   assert_true(fd >= 0);
   sn_writer *w = NULL;

@@ -16,6 +16,7 @@
 #include "decoder/lat_io.h"
 #include "decoder/lat_ops.h"
 #include "tests/decoder/lat_random.h"
+#include "tests/ref/temp_path.h"
 
 static const sn_lat_scales scales = {1.0, 0.25, 0.0};
 static const random_opts det = {8, 5, true}, loose = {7, 3, false};
@@ -244,7 +245,7 @@ enum { N_UTTS = 5 };
 
 static const char *scratch(const char *name) {
   static char path[256];
-  (void)snprintf(path, sizeof path, "/tmp/senone-lat-ops-%ld-%s",
+  (void)snprintf(path, sizeof path, "%s/senone-lat-ops-%ld-%s", temp_dir(),
                  (long)getpid(), name);
   return path;
 }

@@ -15,6 +15,7 @@
 #include "decoder/lat_ops.h"
 #include "decoder/lat_slf.h"
 #include "tests/decoder/lat_random.h"
+#include "tests/ref/temp_path.h"
 
 #define LN10 2.302585092994045684
 
@@ -197,7 +198,8 @@ static void test_what_is_wrong_is_refused_with_its_line(void **state) {
 
 static char *written(const sn_lat *l, const sn_lat_words *words, size_t *n) {
   sn_err err = {0};
-  char path[] = "/tmp/senone-test-slf-XXXXXX";
+  char path[256];
+  temp_template(path, sizeof path, "test-slf");
   const int fd = mkstemp(path);
   assert_true(fd >= 0);
   const sn_slf_opts opts = {0.01, 1.0, 12.0, -0.5};
@@ -290,8 +292,9 @@ static void test_a_label_without_a_word_is_not_written(void **state) {
   static const char text[] = "N=2 L=1\nJ=0 S=0 E=1 W=7\n";
   assert_int_equal(parse(text, strlen(text), NULL, NULL, &l, &err), SN_OK);
   assert_int_equal(sn_lat_words_create(&words, &err), SN_OK);
-  assert_int_equal(sn_writer_open("/tmp/senone-test-slf-none", &w, &err),
-                   SN_OK);
+  char path[256];
+  temp_template(path, sizeof path, "test-slf-none");
+  assert_int_equal(sn_writer_open(path, &w, &err), SN_OK);
   assert_int_equal(sn_lat_write_slf(w, "u", &l, words, &opts, &err),
                    SN_EMISMATCH);
   sn_writer_destroy(w);

@@ -19,6 +19,7 @@
 #include "base/mem.h"
 #include "base/rng.h"
 #include "frontend/audio.h"
+#include "tests/ref/temp_path.h"
 
 #define PI 3.14159265358979323846
 
@@ -37,7 +38,7 @@ static void keep_message(void *user, sn_log_level level, const char *text) {
 
 static int set_up(void **state) {
   fixture *const f = calloc(1, sizeof *f);
-  snprintf(f->dir, sizeof f->dir, "/tmp/senone-audio-XXXXXX");
+  temp_template(f->dir, sizeof f->dir, "audio");
   if (mkdtemp(f->dir) == NULL) return -1;
   snprintf(f->path, sizeof f->path, "%s/x", f->dir);
   *state = f;

@@ -16,6 +16,7 @@
 #include "base/mem.h"
 #include "frontend/datadir.h"
 #include "frontend/datadir_internal.h"
+#include "tests/ref/temp_path.h"
 
 static const char *const part_names[] = {"wav.scp", "segments", "text",
                                          "utt2spk"};
@@ -48,7 +49,7 @@ static void put(const char *path, const char *text) {
 static int set_up(void **state) {
   fixture *const f = calloc(1, sizeof *f);
   char path[256];
-  snprintf(f->corpus, sizeof f->corpus, "/tmp/senone-datadir-XXXXXX");
+  temp_template(f->corpus, sizeof f->corpus, "datadir");
   if (mkdtemp(f->corpus) == NULL) return -1;
   snprintf(f->dir, sizeof f->dir, "%s/test", f->corpus);
   if (mkdir(f->dir, 0777) != 0) return -1;

@@ -17,15 +17,15 @@
 #include "base/status.h"
 #include "base/str.h"
 #include "lm/ngram.h"
+#include "tests/ref/temp_path.h"
 
 /* A path of this process's own in the temporary directory. */
 static inline const char *temp_path(const char *name) {
   static char path[4][512];
   static int which;
   char *const p = path[which++ % 4];
-  const char *const dir = getenv("TMPDIR");
-  snprintf(p, sizeof path[0], "%s/senone-lm-%ld-%s", dir != NULL ? dir : "/tmp",
-           (long)getpid(), name);
+  snprintf(p, sizeof path[0], "%s/senone-lm-%ld-%s", temp_dir(), (long)getpid(),
+           name);
   return p;
 }
 

@@ -20,6 +20,7 @@
 #include "base/io.h"
 #include "base/mem.h"
 #include "base/rng.h"
+#include "tests/ref/temp_path.h"
 #include "train/train.h"
 
 static inline const char *tones_in(const char *dir, const char *name) {
@@ -129,8 +130,7 @@ static inline void tones_same(const char *a, const char *b, const char *name) {
 }
 
 static inline void tones_temp(char *dir, size_t n) {
-  const char *temp = getenv("TMPDIR");
-  (void)snprintf(dir, n, "%s/senone-train-XXXXXX", temp ? temp : "/tmp");
+  temp_template(dir, n, "train");
   assert_non_null(mkdtemp(dir));
 }
 
