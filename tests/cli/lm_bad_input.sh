@@ -144,7 +144,7 @@ cmp marked.arpa plain.arpa || fail '<s> and </s> around a sentence matter'
 printf '\n \r\n\t\n' >blank.txt
 for c in count estimate 'estimate --repair'; do
   run 1 "$senone" lm $c blank.txt -o x.out
-  says 'no words in it'
+  says 'blank.txt: no words in it'
 done
 run 0 "$senone" lm ppl good.bin blank.txt
 says 'no sentences'
