@@ -286,10 +286,12 @@ static sn_status make_lattice(senone_recognizer *r, sn_err *err) {
                             &stats, err));
   if (rest.n_states > 0 &&
       stats.beam < (double)sn_decoder_lattice_beam(r->decoder))
-    sn_info(r->model->log,
-            "the lattice of %.1f s of audio is complete within a beam of %.3g "
-            "only: a limit on work or arcs was reached",
-            length_s(r), stats.beam);
+    sn_log_msg(r->model->log,
+               r->settings.keep_lattice ? SN_LOG_WARN : SN_LOG_INFO,
+               "the lattice of %.1f s of audio is complete within a beam of "
+               "%.3g only: a limit on work or arcs was reached, or a stretch "
+               "ended where not all paths met",
+               length_s(r), stats.beam);
   const sn_status s =
       sni_portions_add(&r->portions, r->decoder, &rest, true, err);
   sn_lat_clear(&rest);
