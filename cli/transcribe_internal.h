@@ -95,6 +95,7 @@ sn_status sni_speakers_make(const sni_source *src, const sn_settings *settings,
 void sni_speakers_clear(sni_speakers *s);
 /* Of item i; NULL: nobody known. */
 const senone_speaker *sni_speaker_of(const sni_speakers *s, size_t i);
+
 /* ---- A run: transcribe.c, transcribe_format.c, transcribe_print.c ---- */
 
 /* One item's result. Zeroed is empty. */
