@@ -24,6 +24,7 @@ struct sn_am {
   sn_am_scales scales;
   double frame_shift_s;
   uint32_t topology_crc;
+  float *means; /* NULL, or its own: then all but gmm is another model's */
 };
 
 /* ---- Loading ---- */
@@ -230,8 +231,33 @@ sn_status sn_am_load(const char *dir, sn_log *log, sn_am **out, sn_err *err) {
   return sn_am_load_part(dir, "am", NULL, log, out, err);
 }
 
+sn_status sni_am_with_means(const sn_am *am, float *means, sn_am **out,
+                            sn_err *err) {
+  *out = NULL;
+  sn_am *const a = sn_calloc(1, sizeof *a);
+  if (a == NULL) {
+    sn_free(means);
+    return sn_fail_nomem(err, "adapted model");
+  }
+  *a = *am;
+  a->means = means;
+  a->v.means = means;
+  const sn_status s = sni_gmm_create_like(&a->v, am->gmm, &a->gmm, err);
+  if (s == SN_OK)
+    *out = a;
+  else
+    sn_am_destroy(a);
+  return s;
+}
+
 void sn_am_destroy(sn_am *am) {
   if (am == NULL) return;
+  if (am->means != NULL) {
+    sni_gmm_destroy(am->gmm);
+    sn_free(am->means);
+    sn_free(am);
+    return;
+  }
   for (int32_t i = 0; i < am->n_fillers; i++)
     sn_free((void *)(uintptr_t)am->fillers[i].word);
   sn_free(am->fillers);

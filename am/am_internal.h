@@ -83,12 +83,21 @@ void sni_am_gauss_place(const sni_am_view *v, size_t i, size_t *stream,
 int32_t sni_am_find_tri(const sni_am_view *v, int32_t base, int32_t left,
                         int32_t right, int32_t pos);
 
-/* Tables of the Gaussian scorer (am/gmm.c), made from a view. */
+/* Tables of the Gaussian scorer (am/gmm.c), made from a view. like: tables of
+ * a model of the same weights, which are borrowed from it. */
 typedef struct sni_gmm sni_gmm;
 SN_NODISCARD sn_status sni_gmm_create(const sni_am_view *v, sni_gmm **out,
                                       sn_err *err);
+SN_NODISCARD sn_status sni_gmm_create_like(const sni_am_view *v,
+                                           const sni_gmm *like, sni_gmm **out,
+                                           sn_err *err);
 void sni_gmm_destroy(sni_gmm *g);
 
+/* am with other means [sni_am_n_values], which are taken over, even where it
+ * fails. All else is borrowed from am, which must outlive it. SN_EFORMAT: a
+ * mean too large for its variance. */
+SN_NODISCARD sn_status sni_am_with_means(const sn_am *am, float *means,
+                                         sn_am **out, sn_err *err);
 const sni_am_view *sni_am_view_of(const sn_am *am);
 const sni_gmm *sni_am_gmm(const sn_am *am);
 double sni_am_frame_shift_s(const sn_am *am);

@@ -163,11 +163,12 @@ static sn_status fill_pdfs(sni_gmm *g, const sni_am_view *v, sn_err *err) {
   return SN_OK;
 }
 
-static sn_status fill_weights(sni_gmm *g, const sni_am_view *v, sn_err *err) {
+static sn_status fill_weights(sni_gmm *g, const sni_am_view *v,
+                              const sni_gmm *like, sn_err *err) {
   const size_t n = g->n_streams * g->n_gauss * g->n_pdfs;
   float table[256];
-  if (v->weights != NULL) {
-    g->weights = v->weights;
+  if (v->weights != NULL || like != NULL) {
+    g->weights = v->weights != NULL ? v->weights : like->weights;
     return SN_OK;
   }
   g->own_weights = sn_calloc_aligned(n, sizeof *g->own_weights);
@@ -178,16 +179,22 @@ static sn_status fill_weights(sni_gmm *g, const sni_am_view *v, sn_err *err) {
   return SN_OK;
 }
 
-static sn_status fill(sni_gmm *g, const sni_am_view *v, sn_err *err) {
+static sn_status fill(sni_gmm *g, const sni_am_view *v, const sni_gmm *like,
+                      sn_err *err) {
   g->streams = sn_calloc(g->n_streams, sizeof *g->streams);
   if (g->streams == NULL) return sn_fail_nomem(err, "acoustic model");
   if (v->gauss_first != NULL) return sni_ragged_fill(g, v, err);
   SN_TRY(fill_streams(g, v, err));
   SN_TRY(fill_pdfs(g, v, err));
-  return fill_weights(g, v, err);
+  return fill_weights(g, v, like, err);
 }
 
 sn_status sni_gmm_create(const sni_am_view *v, sni_gmm **out, sn_err *err) {
+  return sni_gmm_create_like(v, NULL, out, err);
+}
+
+sn_status sni_gmm_create_like(const sni_am_view *v, const sni_gmm *like,
+                              sni_gmm **out, sn_err *err) {
   const sni_am_shape *const s = &v->shape;
   *out = NULL;
   sni_gmm *const g = sn_calloc(1, sizeof *g);
@@ -201,7 +208,7 @@ sn_status sni_gmm_create(const sni_am_view *v, sni_gmm **out, sn_err *err) {
   g->chunk = choose_chunk(g->n_gauss);
   g->clip = (float)v->clip;
   g->kernels = sni_gmm_best_kernels();
-  const sn_status st = fill(g, v, err);
+  const sn_status st = fill(g, v, like, err);
   if (st != SN_OK) {
     sni_gmm_destroy(g);
     return st;

@@ -61,7 +61,8 @@ static size_t gauss_number(const sni_am_view *v, int32_t pdf, int32_t stream,
          (size_t)index;
 }
 
-sn_status sn_map_stats_init(sn_map_stats *s, const sn_am *am, sn_err *err) {
+sn_status sn_map_stats_init_means(sn_map_stats *s, const sn_am *am,
+                                  sn_err *err) {
   const sni_am_view *const v = sni_am_view_of(am);
   const sn_map_stats none = {0};
   *s = none;
@@ -69,10 +70,19 @@ sn_status sn_map_stats_init(sn_map_stats *s, const sn_am *am, sn_err *err) {
   s->n_values = sni_am_n_values(v);
   s->count = sn_calloc(s->n_gauss, sizeof *s->count);
   s->x = sn_calloc(s->n_values, sizeof *s->x);
-  s->xx = sn_calloc(s->n_values, sizeof *s->xx);
-  if (s->count == NULL || s->x == NULL || s->xx == NULL) {
+  if (s->count == NULL || s->x == NULL) {
     sn_map_stats_clear(s);
-    return sn_fail_nomem(err, "MAP statistics");
+    return sn_fail_nomem(err, "statistics of Gaussians");
+  }
+  return SN_OK;
+}
+
+sn_status sn_map_stats_init(sn_map_stats *s, const sn_am *am, sn_err *err) {
+  SN_TRY(sn_map_stats_init_means(s, am, err));
+  s->xx = sn_calloc(s->n_values, sizeof *s->xx);
+  if (s->xx == NULL) {
+    sn_map_stats_clear(s);
+    return sn_fail_nomem(err, "statistics of Gaussians");
   }
   return SN_OK;
 }
@@ -85,13 +95,29 @@ void sn_map_stats_clear(sn_map_stats *s) {
   *s = none;
 }
 
+void sn_map_stats_add(sn_map_stats *to, const sn_map_stats *from) {
+  SN_ASSERT(to->n_gauss == from->n_gauss && to->n_values == from->n_values);
+  SN_ASSERT((to->xx != NULL) == (from->xx != NULL));
+  to->n_frames += from->n_frames;
+  for (size_t i = 0; i < to->n_gauss; i++) to->count[i] += from->count[i];
+  for (size_t i = 0; i < to->n_values; i++) to->x[i] += from->x[i];
+  for (size_t i = 0; to->xx != NULL && i < to->n_values; i++)
+    to->xx[i] += from->xx[i];
+}
+
 void sn_map_stats_frame(sn_map_stats *s, const sn_am *am, sn_fmllr_work *w,
                         int32_t pdf, const float *x) {
+  sn_map_stats_part(s, am, am, w, pdf, 1, x);
+}
+
+void sn_map_stats_part(sn_map_stats *s, const sn_am *am,
+                       const sn_am *for_posteriors, sn_fmllr_work *w,
+                       int32_t pdf, double weight, const float *x) {
   const sni_am_view *const v = sni_am_view_of(am);
   const sn_am_gauss *post = NULL;
-  const size_t n = sn_am_posteriors(am, w, x, pdf, &post);
+  const size_t n = sn_am_posteriors(for_posteriors, w, x, pdf, &post);
   for (size_t i = 0; i < n; i++) {
-    const double p = (double)post[i].posterior;
+    const double p = weight * (double)post[i].posterior;
     if (!(p > 0)) continue;
     const float *mean = NULL, *var = NULL;
     const size_t D =
@@ -104,10 +130,10 @@ void sn_map_stats_frame(sn_map_stats *s, const sn_am *am, sn_fmllr_work *w,
     for (size_t d = 0; d < D; d++) {
       const double value = (double)x[dims[d]];
       s->x[at + d] += p * value;
-      s->xx[at + d] += p * value * value;
+      if (s->xx != NULL) s->xx[at + d] += p * value * value;
     }
   }
-  s->n_frames += 1;
+  s->n_frames += weight;
 }
 
 /* ---- Update ---- */

@@ -31,15 +31,26 @@ typedef struct sn_map_stats {
   size_t n_gauss;  /* of all codebooks and streams */
   size_t n_values; /* of all their means */
   double *count;   /* [n_gauss] */
-  double *x, *xx;  /* [n_values], in the order of the model's means */
+  double *x, *xx;  /* [n_values], in the order of the model's means; xx NULL:
+                      of means alone */
   double n_frames;
 } sn_map_stats;
 SN_NODISCARD sn_status sn_map_stats_init(sn_map_stats *s, const sn_am *am,
                                          sn_err *err);
+/* The same for what needs no squares (MLLR of means). */
+SN_NODISCARD sn_status sn_map_stats_init_means(sn_map_stats *s, const sn_am *am,
+                                               sn_err *err);
 void sn_map_stats_clear(sn_map_stats *s); /* zeroed: fine */
+/* to += from, both of one model and kind. */
+void sn_map_stats_add(sn_map_stats *to, const sn_map_stats *from);
 /* A frame x [D] that belongs to `pdf`, by the posteriors of its Gaussians. */
 void sn_map_stats_frame(sn_map_stats *s, const sn_am *am, sn_fmllr_work *w,
                         int32_t pdf, const float *x);
+/* The part `weight` of the frame, by the posteriors that the Gaussians have in
+ * for_posteriors: am itself, or am with other means. */
+void sn_map_stats_part(sn_map_stats *s, const sn_am *am,
+                       const sn_am *for_posteriors, sn_fmllr_work *w,
+                       int32_t pdf, double weight, const float *x);
 
 typedef struct sn_map_opts {
   double tau; /* frames */

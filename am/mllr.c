@@ -24,6 +24,13 @@ typedef struct class {
   bool whole;      /* can not be halved */
 } class;
 
+struct sn_mllr {
+  size_t n_gauss, n_values; /* of the model */
+  int32_t *class_of;        /* [n_gauss] */
+  SN_ARR(size_t) first;     /* of each class: its [A b] in w, [D][D+1] */
+  SN_ARR(double) w;
+};
+
 typedef struct work {
   const sni_am_view *v;
   const sn_map_stats *s;
@@ -36,7 +43,7 @@ typedef struct work {
   double *G, *k, *L; /* [D][tri(D+1)], [D][D+1], [tri(D+1)] */
   double *w, *root;  /* [D][D+1] of a class, of the stream */
   bool has_root;
-  float *means;
+  sn_mllr *found;
   double gain;
 } work;
 
@@ -195,9 +202,12 @@ static void identity(double *w, size_t D) {
 static bool solve(work *x) {
   const size_t D = x->D, n = D + 1;
   for (size_t d = 0; d < D; d++) {
+    double *const row = x->w + d * n;
     if (!sni_fmllr_cholesky(x->G + d * tri(n), n, x->L)) return false;
-    memcpy(x->w + d * n, x->k + d * n, n * sizeof *x->w);
-    sni_fmllr_solve(x->L, n, x->w + d * n);
+    memcpy(row, x->k + d * n, n * sizeof *x->w);
+    sni_fmllr_solve(x->L, n, row);
+    for (size_t r = 0; r < n; r++)
+      if (!isfinite(row[r])) return false;
   }
   return true;
 }
@@ -215,24 +225,21 @@ static double gain_of(const work *x, const double *w) {
   return sum;
 }
 
-static void move(work *x, const class *c, const double *w) {
-  const size_t D = x->D, n = D + 1;
-  for (size_t i = c->first; i < c->first + c->n; i++) {
-    const size_t at = x->place[x->order[i]];
-    double shift = 0;
-    for (size_t d = 0; d < D; d++) {
-      double sum = w[d * n + D];
-      for (size_t r = 0; r < D; r++)
-        sum += w[d * n + r] * (double)x->v->means[at + r];
-      x->means[at + d] = (float)sum;
-      shift += fabs(sum - (double)x->v->means[at + d]) /
-               sqrt((double)x->v->vars[at + d]);
-    }
-    x->report->shift += shift / (double)D;
-  }
+/* x->w is the class's. */
+static sn_status keep(work *x, const class *c, sn_err *err) {
+  sn_mllr *const m = x->found;
+  const size_t n = x->D * (x->D + 1), at = m->w.n;
+  const int32_t number = (int32_t)m->first.n;
+  SN_TRY(SN_ARR_RESERVE(&m->w, at + n, err));
+  SN_TRY(SN_ARR_PUSH(&m->first, at, err));
+  memcpy(m->w.data + at, x->w, n * sizeof *x->w);
+  m->w.n += n;
+  for (size_t i = c->first; i < c->first + c->n; i++)
+    m->class_of[x->order[i]] = number;
+  return SN_OK;
 }
 
-static void transform(work *x, const class *c) {
+static sn_status transform(work *x, const class *c, sn_err *err) {
   accumulate(x, c);
   const bool own = solve(x);
   if (own)
@@ -242,7 +249,7 @@ static void transform(work *x, const class *c) {
   else
     identity(x->w, x->D);
   x->gain += gain_of(x, x->w);
-  move(x, c, x->w);
+  return keep(x, c, err);
 }
 
 /* ---- A stream ---- */
@@ -283,7 +290,7 @@ static sn_status adapt_stream(work *x, sn_err *err) {
     s = grow(x, err);
   }
   for (size_t i = 0; s == SN_OK && i < x->classes.n; i++)
-    transform(x, &x->classes.data[i]);
+    s = transform(x, &x->classes.data[i], err);
   x->report->n_classes += (int32_t)x->classes.n;
   x->classes.n = 0;
   sn_free(x->order);
@@ -297,31 +304,107 @@ static sn_status adapt_stream(work *x, sn_err *err) {
   return s;
 }
 
+static sn_status estimate(work *x, sn_err *err) {
+  x->found->class_of = sn_calloc(x->s->n_gauss, sizeof(int32_t));
+  if (x->found->class_of == NULL) return sn_fail_nomem(err, "MLLR");
+  for (int32_t k = 0; k < x->v->shape.n_streams; k++) {
+    x->stream = (size_t)k;
+    SN_TRY(adapt_stream(x, err));
+  }
+  return SN_OK;
+}
+
+sn_status sn_mllr_estimate(const sn_am *am, const sn_map_stats *s,
+                           const sn_mllr_opts *opts, sn_mllr **out,
+                           sn_mllr_report *report, sn_err *err) {
+  const sni_am_view *const v = sni_am_view_of(am);
+  sn_mllr_report r = {.n_gauss = (int64_t)s->n_gauss};
+  work x = {.v = v, .s = s, .o = opts, .report = &r};
+  *out = NULL;
+  if (s->n_gauss != sni_am_n_gauss(v) || s->n_values != sni_am_n_values(v))
+    return sn_fail(err, SN_EARG, "MLLR: statistics of another model");
+  x.found = sn_calloc(1, sizeof *x.found);
+  if (x.found == NULL) return sn_fail_nomem(err, "MLLR");
+  x.found->n_gauss = s->n_gauss;
+  x.found->n_values = s->n_values;
+  const sn_status status = estimate(&x, err);
+  SN_ARR_FREE(&x.classes);
+  r.gain = s->n_frames > 0 ? x.gain / s->n_frames : 0;
+  if (report != NULL) *report = r;
+  if (status == SN_OK)
+    *out = x.found;
+  else
+    sn_mllr_destroy(x.found);
+  return status;
+}
+
+void sn_mllr_destroy(sn_mllr *m) {
+  if (m == NULL) return;
+  sn_free(m->class_of);
+  SN_ARR_FREE(&m->first);
+  SN_ARR_FREE(&m->w);
+  sn_free(m);
+}
+
+/* ---- Means ---- */
+
+/* Moves one mean, and returns by how many standard deviations. */
+static double move(const double *w, const float *mean, const float *var,
+                   size_t D, float *to) {
+  const size_t n = D + 1;
+  double shift = 0;
+  for (size_t d = 0; d < D; d++) {
+    double sum = w[d * n + D];
+    for (size_t r = 0; r < D; r++) sum += w[d * n + r] * (double)mean[r];
+    to[d] = (float)sum;
+    shift += fabs(sum - (double)mean[d]) / sqrt((double)var[d]);
+  }
+  return shift / (double)D;
+}
+
+/* New means, which the caller frees. */
+static sn_status means_of(const sn_mllr *m, const sni_am_view *v, float **out,
+                          double *shift, sn_err *err) {
+  *out = NULL;
+  *shift = 0;
+  if (m->n_gauss != sni_am_n_gauss(v) || m->n_values != sni_am_n_values(v))
+    return sn_fail(err, SN_EARG, "MLLR: transforms of another model");
+  float *const means = sn_calloc(m->n_values, sizeof *means);
+  if (means == NULL) return sn_fail_nomem(err, "MLLR");
+  for (size_t i = 0; i < m->n_gauss; i++) {
+    size_t stream = 0, at = 0;
+    sni_am_gauss_place(v, i, &stream, &at);
+    *shift += move(m->w.data + m->first.data[m->class_of[i]], v->means + at,
+                   v->vars + at, (size_t)v->stream_len[stream], means + at);
+  }
+  *shift /= (double)m->n_gauss;
+  *out = means;
+  return SN_OK;
+}
+
+sn_status sn_mllr_apply(const sn_mllr *m, const sn_am *am, sn_am **out,
+                        sn_err *err) {
+  float *means = NULL;
+  double shift = 0;
+  *out = NULL;
+  SN_TRY(means_of(m, sni_am_view_of(am), &means, &shift, err));
+  return sni_am_with_means(am, means, out, err);
+}
+
 sn_status sn_mllr_write(const sn_am *am, const sn_map_stats *s,
                         const sn_mllr_opts *opts, const char *path,
                         sn_mllr_report *report, sn_err *err) {
   const sni_am_view *const v = sni_am_view_of(am);
-  work x = {.v = v, .s = s, .o = opts, .report = report};
-  memset(report, 0, sizeof *report);
-  if (s->n_gauss != sni_am_n_gauss(v) || s->n_values != sni_am_n_values(v))
-    return sn_fail(err, SN_EARG, "MLLR: statistics of another model");
-  x.means = sn_calloc(s->n_values, sizeof *x.means);
-  if (x.means == NULL) return sn_fail_nomem(err, "MLLR");
-  memcpy(x.means, v->means, s->n_values * sizeof *x.means);
-  sn_status status = SN_OK;
-  for (int32_t k = 0; status == SN_OK && k < v->shape.n_streams; k++) {
-    x.stream = (size_t)k;
-    status = adapt_stream(&x, err);
-  }
-  report->n_gauss = (int64_t)s->n_gauss;
-  report->shift /= (double)s->n_gauss;
-  report->gain = s->n_frames > 0 ? x.gain / s->n_frames : 0;
+  sn_mllr *m = NULL;
+  float *means = NULL;
+  SN_TRY(sn_mllr_estimate(am, s, opts, &m, report, err));
+  sn_status status = means_of(m, v, &means, &report->shift, err);
   if (status == SN_OK) {
     sni_am_view adapted = *v;
-    adapted.means = x.means;
+    adapted.means = means;
     status = sni_am_write(&adapted, path, err);
   }
-  SN_ARR_FREE(&x.classes);
-  sn_free(x.means);
+  sn_free(means);
+  sn_mllr_destroy(m);
   return status;
 }

@@ -43,8 +43,21 @@ typedef struct sn_mllr_report {
   double gain;                    /* Q(W) - Q(identity), nat a frame */
   double shift; /* mean |new - old| in standard deviations, all Gaussians */
 } sn_mllr_report;
-/* Writes the adapted model's Gaussians as am.bin at `path`. stats: of this
- * model. SN_EARG: of another one; SN_ENOMEM; SN_EIO. */
+/* Transforms, and which Gaussian has which. */
+typedef struct sn_mllr sn_mllr;
+/* stats: of this model; their squares are not looked at. report may be NULL;
+ * its shift is left at 0. SN_EARG: of another one; SN_ENOMEM. */
+SN_NODISCARD sn_status sn_mllr_estimate(const sn_am *am, const sn_map_stats *s,
+                                        const sn_mllr_opts *opts, sn_mllr **out,
+                                        sn_mllr_report *report, sn_err *err);
+void sn_mllr_destroy(sn_mllr *m); /* NULL: fine */
+/* The model that it was estimated for, with means moved. It shares all else
+ * with am, which must outlive it. SN_EARG: another model; SN_EFORMAT: a mean
+ * too large for its variance; SN_ENOMEM. */
+SN_NODISCARD sn_status sn_mllr_apply(const sn_mllr *m, const sn_am *am,
+                                     sn_am **out, sn_err *err);
+/* Both, and writes the adapted model's Gaussians as am.bin at `path`. SN_EIO.
+ */
 SN_NODISCARD sn_status sn_mllr_write(const sn_am *am, const sn_map_stats *s,
                                      const sn_mllr_opts *opts, const char *path,
                                      sn_mllr_report *report, sn_err *err);

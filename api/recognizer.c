@@ -27,16 +27,18 @@ struct senone_recognizer {
   sn_lat lat;            /* of the finished utterance */
   bool finished, failed, warned;
   const senone_speaker *speaker; /* borrowed; NULL: not known */
+  sn_am *moved; /* the Gaussians by his MLLR; NULL: he has none */
 };
 
 /* Features after the speaker's transform go with the model's own Gaussians,
- * others with those of the first pass. */
+ * others with those of the first pass, moved where his MLLR says so. */
 static sn_status make_scorer(senone_recognizer *r, sn_err *err) {
   const senone_model *const m = r->model;
   const sn_transform *const t =
       r->speaker != NULL ? r->speaker->transform : NULL;
-  const sn_am *const am =
-      t == NULL && m->adapt.first != NULL ? m->adapt.first : m->am;
+  const sn_am *const am = r->moved != NULL ? r->moved
+                          : t == NULL      ? sni_adapt_unmoved(m)
+                                           : m->am;
   SN_TRY(sn_am_scorer_create(am, r->feats, &r->scorer, err));
   sn_am_scorer_keep(r->scorer, r->settings.observe);
   return sn_am_scorer_set_transform(r->scorer, t, err);
@@ -132,6 +134,7 @@ void senone_recognizer_destroy(senone_recognizer *r) {
   sn_decoder_destroy(r->decoder);
   sn_feat_stream_destroy(r->feats);
   sni_resampler_destroy(r->resampler);
+  sn_am_destroy(r->moved);
   sn_free(r);
 }
 
@@ -361,7 +364,11 @@ senone_status senone_recognizer_use_speaker(senone_recognizer *r,
     r->speaker = p;
     r->begin_s = 0.0;
     s = make_feats(r, &err);
+    sn_am_destroy(r->moved); /* after the scorer that used it */
+    r->moved = NULL;
   }
+  if (s == SN_OK && p != NULL && p->mllr != NULL)
+    s = sn_mllr_apply(p->mllr, sni_adapt_unmoved(r->model), &r->moved, &err);
   if (s == SN_OK) s = start(r, &err);
   if (s != SN_OK) r->failed = true;
   return sni_report(&err, s, error);
@@ -374,7 +381,8 @@ senone_status senone_recognizer_observe(senone_recognizer *r,
   const bool has_lattice =
       sni_portions_rescored(&r->portions) || r->portions.n_added > 1;
   const sni_observed seen = {r->decoder, r->scorer,
-                             has_lattice ? &r->lat : NULL, r->speaker};
+                             has_lattice ? &r->lat : NULL, r->speaker,
+                             r->moved};
   sn_status s = check_usable(r, &err);
   if (s == SN_OK && (!r->settings.observe || !r->finished))
     s = sn_fail(&err, SN_EARG,

@@ -313,14 +313,25 @@ SENONE_API void senone_lattice_writer_destroy(senone_lattice_writer *w);
  *   for each utterance u:  senone_recognizer_use_speaker(r2, speaker),
  *                          recognise u with r2
  *
- * Adaptation is fMLLR: one affine transform of the feature vectors (model.ini
- * [adapt] has its options). A speaker may be used by many recognizers at a time
- * while nobody changes it. */
+ * Adaptation is fMLLR, one affine transform of the feature vectors, or MLLR,
+ * transforms of the Gaussians' means (model.ini [adapt] has their options). A
+ * speaker may be used by many recognizers at a time while nobody changes it. */
+typedef enum senone_adapt_way {
+  SENONE_ADAPT_NONE,
+  SENONE_ADAPT_FMLLR,
+  SENONE_ADAPT_MLLR
+} senone_adapt_way;
 typedef struct senone_speaker senone_speaker;
 SENONE_API senone_status senone_speaker_create(const senone_model *m,
                                                senone_speaker **out,
                                                senone_error *error);
 SENONE_API void senone_speaker_destroy(senone_speaker *p); /* NULL is fine */
+/* How to adapt to him, before anything is observed: as the model wants by
+ * default, by fMLLR where it wants nothing. SENONE_EARG: something was
+ * observed; SENONE_ADAPT_NONE. */
+SENONE_API senone_status senone_speaker_set_way(senone_speaker *p,
+                                                senone_adapt_way way,
+                                                senone_error *error);
 /* Whether the model's front end subtracts the mean of a speaker: then a speaker
  * has to hear all of his audio (mono float samples at the model's rate, last
  * at the end of each recording) before he is used; else hearing does nothing.
@@ -329,10 +340,10 @@ SENONE_API int senone_model_needs_speakers(const senone_model *m);
 SENONE_API senone_status senone_speaker_hear_f32(senone_speaker *p,
                                                  const float *samples, size_t n,
                                                  int last, senone_error *error);
-/* Whether model.ini wants adaptation ([adapt] default = fmllr). */
+/* The way that model.ini wants ([adapt] default): a senone_adapt_way. */
 SENONE_API int senone_model_adapts(const senone_model *m);
 /* Adds what `from` has observed and heard. The order of merging decides the
- * last bits: keep to one. */
+ * last bits: keep to one. SENONE_EARG: of another model or way. */
 SENONE_API senone_status senone_speaker_merge(senone_speaker *into,
                                               const senone_speaker *from,
                                               senone_error *error);
@@ -348,7 +359,7 @@ typedef struct senone_adaptation {
   double gain;          /* log-likelihood a frame, as the first pass saw it */
   const char *why_not;  /* static; NULL where adapted */
 } senone_adaptation;
-/* Makes the transform, in place of one that was there, and forgets what was
+/* Makes the transforms, in place of those that were there, and forgets what was
  * observed. info may be NULL. */
 SENONE_API senone_status senone_speaker_adapt(senone_speaker *p,
                                               senone_adaptation *info,

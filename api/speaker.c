@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Speakers: what first passes have shown, and the transform made of it. */
+/* Speakers: what first passes have shown, and the transforms made of it.
+ *
+ * MLLR's transforms are kept, not the model that they make (en-us: 3 MB), so
+ * that thousands of speakers fit; a recognizer makes it when it meets one. */
 #include "api/speaker_internal.h"
 
 #include <string.h>
@@ -10,25 +13,37 @@
 
 /* ---- The model's part ---- */
 
+static sn_status read_option(sni_adapt *a, const sn_ini *ini, const char *key,
+                             const char *value, sn_err *err) {
+  static const char *const ways[] = {"none", "fmllr", "mllr"};
+  if (strcmp(key, "silence-weight") == 0) {
+    SN_TRY(sn_ini_get_double(ini, "adapt", key, &a->silence_weight, err));
+    if (!(a->silence_weight >= 0 && a->silence_weight <= 1))
+      return sn_fail(err, SN_EFORMAT, "silence-weight = %s: 0 to 1", value);
+    return SN_OK;
+  }
+  if (strcmp(key, "default") == 0) {
+    for (int i = 0; i < 3; i++) {
+      if (strcmp(value, ways[i]) != 0) continue;
+      a->by_default = (senone_adapt_way)i;
+      return SN_OK;
+    }
+    return sn_fail(err, SN_EFORMAT, "default = %s: none, fmllr or mllr", value);
+  }
+  if (strncmp(key, "mllr-", 5) == 0)
+    return sn_opt_set(sn_mllr_opt_table, &a->mllr, key + 5, value, err);
+  return sn_opt_set(sn_fmllr_opt_table, &a->fmllr, key, value, err);
+}
+
 static sn_status read_options(sni_adapt *a, const char *dir, const sn_ini *ini,
                               sn_err *err) {
   const char *value = NULL, *key;
   sn_opt_defaults(sn_fmllr_opt_table, &a->fmllr);
+  sn_opt_defaults(sn_mllr_opt_table, &a->mllr);
   a->silence_weight = 0.01;
   for (size_t i = 0; (key = sn_ini_key_at(ini, "adapt", i, &value)) != NULL;
        i++) {
-    sn_status s = SN_OK;
-    if (strcmp(key, "silence-weight") == 0) {
-      s = sn_ini_get_double(ini, "adapt", key, &a->silence_weight, err);
-      if (s == SN_OK && !(a->silence_weight >= 0 && a->silence_weight <= 1))
-        s = sn_fail(err, SN_EFORMAT, "silence-weight = %s: 0 to 1", value);
-    } else if (strcmp(key, "default") == 0) {
-      a->is_default = strcmp(value, "fmllr") == 0;
-      if (!a->is_default && strcmp(value, "none") != 0)
-        s = sn_fail(err, SN_EFORMAT, "default = %s: none or fmllr", value);
-    } else {
-      s = sn_opt_set(sn_fmllr_opt_table, &a->fmllr, key, value, err);
-    }
+    const sn_status s = read_option(a, ini, key, value, err);
     if (s != SN_OK) {
       sn_err_context(err, "%s/model.ini: [adapt]", dir);
       return s == SN_EARG ? SN_EFORMAT : s;
@@ -64,7 +79,14 @@ void sni_adapt_clear(sni_adapt *a) {
   memset(a, 0, sizeof *a);
 }
 
-int senone_model_adapts(const senone_model *m) { return m->adapt.is_default; }
+int senone_model_adapts(const senone_model *m) {
+  return (int)m->adapt.by_default;
+}
+
+const sn_am *sni_adapt_unmoved(const senone_model *m) {
+  return m->adapt.first != NULL ? m->adapt.first : m->am;
+}
+
 int senone_model_needs_speakers(const senone_model *m) {
   return m->adapt.alone != NULL;
 }
@@ -77,7 +99,11 @@ senone_status senone_speaker_create(const senone_model *m, senone_speaker **out,
   *out = NULL;
   senone_speaker *const p = sn_calloc(1, sizeof *p);
   sn_status s = p != NULL ? SN_OK : sn_fail_nomem(&err, "speaker");
-  if (s == SN_OK) p->model = m;
+  if (s == SN_OK) {
+    p->model = m;
+    p->way = m->adapt.by_default != SENONE_ADAPT_NONE ? m->adapt.by_default
+                                                      : SENONE_ADAPT_FMLLR;
+  }
   if (s == SN_OK && m->adapt.base != NULL)
     s = sn_cmvn_stats_create(sn_feat_dim(m->adapt.base), &p->cmvn, &err);
   if (s != SN_OK) {
@@ -88,9 +114,33 @@ senone_status senone_speaker_create(const senone_model *m, senone_speaker **out,
   return SENONE_OK;
 }
 
+static bool has_observed(const senone_speaker *p) {
+  return p->stats.dim > 0 || p->means.n_gauss > 0;
+}
+
+static sn_status set_way(senone_speaker *p, senone_adapt_way way, sn_err *err) {
+  if (way != SENONE_ADAPT_FMLLR && way != SENONE_ADAPT_MLLR)
+    return sn_fail(err, SN_EARG, "%d is no way to adapt", (int)way);
+  if (way == p->way) return SN_OK;
+  if (has_observed(p) || p->transform != NULL || p->mllr != NULL)
+    return sn_fail(err, SN_EARG,
+                   "the way to adapt to a speaker is set before anything is "
+                   "observed");
+  p->way = way;
+  return SN_OK;
+}
+
+senone_status senone_speaker_set_way(senone_speaker *p, senone_adapt_way way,
+                                     senone_error *error) {
+  sn_err err = {0};
+  return sni_report(&err, set_way(p, way, &err), error);
+}
+
 void senone_speaker_destroy(senone_speaker *p) {
   if (p == NULL) return;
   sn_fmllr_stats_clear(&p->stats);
+  sn_map_stats_clear(&p->means);
+  sn_mllr_destroy(p->mllr);
   sn_cmvn_stats_destroy(p->cmvn);
   sn_feat_stream_destroy(p->heard);
   sn_transform_destroy(p->transform);
@@ -141,10 +191,20 @@ static sn_status merge(senone_speaker *into, const senone_speaker *from,
                        sn_err *err) {
   if (into->model != from->model)
     return sn_fail(err, SN_EARG, "speakers of two models can not be merged");
+  if (into->way != from->way)
+    return sn_fail(
+        err, SN_EARG,
+        "speakers that are adapted to in two ways can not be merged");
   if (from->stats.dim > 0) {
     if (into->stats.dim == 0)
       SN_TRY(sn_fmllr_stats_init(&into->stats, from->stats.dim, err));
     sn_fmllr_stats_add(&into->stats, &from->stats);
+  }
+  if (from->means.n_gauss > 0) {
+    if (into->means.n_gauss == 0)
+      SN_TRY(sn_map_stats_init_means(&into->means,
+                                     sni_adapt_unmoved(into->model), err));
+    sn_map_stats_add(&into->means, &from->means);
   }
   if (into->cmvn != NULL) sn_cmvn_stats_merge(into->cmvn, from->cmvn);
   return SN_OK;
@@ -161,12 +221,16 @@ static sn_status observe(senone_speaker *to, const sn_lat *lat,
                          const sn_adapt_source *source, sn_cmat x, sn_cmat y,
                          sn_err *err) {
   sn_fmllr_work *work = NULL;
-  if (to->stats.dim == 0)
+  const bool means = to->way == SENONE_ADAPT_MLLR;
+  if (means && to->means.n_gauss == 0)
+    SN_TRY(sn_map_stats_init_means(&to->means, source->am, err));
+  if (!means && to->stats.dim == 0)
     SN_TRY(sn_fmllr_stats_init(&to->stats,
                                (size_t)sn_am_get_info(source->am).dim, err));
   SN_TRY(sn_fmllr_work_create(source->am, &work, err));
   const sn_status s =
-      sn_adapt_accumulate(lat, source, work, y, x, &to->stats, err);
+      means ? sn_adapt_accumulate_means(lat, source, work, x, &to->means, err)
+            : sn_adapt_accumulate(lat, source, work, y, x, &to->stats, err);
   sn_fmllr_work_destroy(work);
   return s;
 }
@@ -175,10 +239,17 @@ sn_status sni_speaker_observe(senone_speaker *to, const sni_observed *seen,
                               sn_err *err) {
   const senone_model *const m = to->model;
   const sn_transform *const t = seen->by != NULL ? seen->by->transform : NULL;
+  const sn_am *const unmoved = sni_adapt_unmoved(m);
+  if (seen->by != NULL && seen->by->way != to->way)
+    return sn_fail(err, SN_EARG,
+                   "an utterance recognised for a speaker is observed for one "
+                   "who is adapted to in another way");
   const sn_adapt_source source = {
       .graph = m->graph,
-      .am = m->am,
-      .first = t == NULL && m->adapt.first != NULL ? m->adapt.first : m->am,
+      .am = to->way == SENONE_ADAPT_MLLR ? unmoved : m->am,
+      .first = seen->moved != NULL ? seen->moved
+               : t == NULL         ? unmoved
+                                   : m->am,
       .scales = sn_decoder_scales(seen->decoder),
       .silence_weight = m->adapt.silence_weight,
       .ali_tells_loops = seen->lat != NULL};
@@ -200,8 +271,33 @@ sn_status sni_speaker_observe(senone_speaker *to, const sni_observed *seen,
   return s;
 }
 
+/* MLLR: new transforms in place of the old. */
+static sn_status adapt_means(senone_speaker *p, senone_adaptation *info,
+                             sn_err *err) {
+  const double needed = p->model->adapt.fmllr.min_count;
+  const bool any = p->means.n_gauss > 0;
+  const bool enough = any && p->means.n_frames >= needed;
+  sn_mllr_report r = {0};
+  sn_mllr *m = NULL;
+  if (enough)
+    SN_TRY(sn_mllr_estimate(sni_adapt_unmoved(p->model), &p->means,
+                            &p->model->adapt.mllr, &m, &r, err));
+  sn_mllr_destroy(p->mllr);
+  p->mllr = m;
+  *info = (senone_adaptation){.adapted = enough,
+                              .frames = p->means.n_frames,
+                              .frames_needed = needed,
+                              .gain = r.gain,
+                              .why_not = enough ? NULL
+                                         : any  ? "too few frames"
+                                                : "nothing was observed"};
+  sn_map_stats_clear(&p->means);
+  return SN_OK;
+}
+
 static sn_status adapt(senone_speaker *p, senone_adaptation *info,
                        sn_err *err) {
+  if (p->way == SENONE_ADAPT_MLLR) return adapt_means(p, info, err);
   const sn_fmllr_opts *const o = &p->model->adapt.fmllr;
   sn_fmllr_result r = {.why = "nothing was observed"};
   sn_transform *t = NULL;

@@ -5,6 +5,7 @@
 #define SN_API_SPEAKER_INTERNAL_H
 #include "am/am.h"
 #include "am/fmllr.h"
+#include "am/mllr.h"
 #include "api/senone.h"
 #include "base/ini.h"
 #include "decoder/decoder.h"
@@ -15,8 +16,9 @@ extern "C" {
 
 /* model.ini [adapt], and what adaptation needs beside the model. */
 typedef struct sni_adapt {
-  bool is_default; /* default = fmllr */
-  sn_fmllr_opts fmllr;
+  senone_adapt_way by_default;
+  sn_fmllr_opts fmllr; /* its min_count is of MLLR, too */
+  sn_mllr_opts mllr;
   double silence_weight; /* of frames in silence */
   sn_am *first;          /* of the first pass; NULL: the model's own */
   sn_feat *alone; /* the front end where the speaker is not known; NULL: as
@@ -26,11 +28,17 @@ typedef struct sni_adapt {
 
 struct senone_speaker {
   const senone_model *model;
-  sn_fmllr_stats stats;  /* zeroed until something was observed */
-  sn_cmvn_stats *cmvn;   /* NULL: the front end does not need them */
-  sn_feat_stream *heard; /* NULL until the first sample */
-  sn_transform *transform;
+  senone_adapt_way way;
+  sn_fmllr_stats stats;    /* zeroed until something was observed, or by MLLR */
+  sn_map_stats means;      /* the same, or by fMLLR */
+  sn_cmvn_stats *cmvn;     /* NULL: the front end does not need them */
+  sn_feat_stream *heard;   /* NULL until the first sample */
+  sn_transform *transform; /* NULL: none yet, or by MLLR */
+  sn_mllr *mllr;           /* NULL: none yet, or by fMLLR */
 };
+
+/* The Gaussians whose means MLLR moves: those for features as they are. */
+const sn_am *sni_adapt_unmoved(const senone_model *m);
 
 /* Reads [adapt] and opens what it needs. */
 SN_NODISCARD sn_status sni_adapt_open(sni_adapt *a, const char *dir,
@@ -45,6 +53,7 @@ typedef struct sni_observed {
   const sn_lat *lat;        /* of the second pass; NULL: there was none, and
                                the search's own lattice is drawn */
   const senone_speaker *by; /* whose transform it scored with, or NULL */
+  const sn_am *moved;       /* his means, or NULL */
 } sni_observed;
 /* Adds it to what is known of a speaker. */
 SN_NODISCARD sn_status sni_speaker_observe(senone_speaker *to,

@@ -32,10 +32,10 @@ static const sn_opt table[] = {
     {"raw-rate", SN_OPT_DOUBLE, AT(raw_rate_hz), 0, 0, 1e6, NULL, "Hz",
      "files without a header are 16-bit little-endian mono PCM of this rate; "
      "0: only on stdin, and of the model's rate"},
-    {"adapt", SN_OPT_ENUM, AT(adapt), SNI_ADAPT_AUTO, 0, 2, "auto|none|fmllr",
-     "",
-     "adapt to speakers by a first pass over all of their recordings; auto: as "
-     "the model says"},
+    {"adapt", SN_OPT_ENUM, AT(adapt), SNI_ADAPT_AUTO, 0, 3,
+     "auto|none|fmllr|mllr", "",
+     "adapt to speakers by a first pass over all of their recordings: fmllr "
+     "transforms features, mllr means of Gaussians; auto: as the model says"},
     {"adapt-per", SN_OPT_ENUM, AT(adapt_per), SNI_PER_SPEAKER, 0, 1,
      "speaker|recording", "",
      "whose recordings go together: utt2spk says which speaker's they are, and "

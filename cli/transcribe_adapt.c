@@ -2,10 +2,12 @@
 /* The passes before the one that prints: what speakers sound like.
  *
  * Hearing (front ends that subtract a speaker's mean) goes over the audio once;
- * observing (fMLLR) recognises all recordings once for each pass. Each
+ * observing (fMLLR, MLLR) recognises all recordings once for each pass. Each
  * recording fills a speaker of its own, and these are merged in the order of
- * the recordings, so that results do not depend on --jobs. A recording that
- * fails here fails again in the last pass, which reports it. */
+ * the recordings, so that results do not depend on --jobs. A speaker is adapted
+ * to as soon as his last recording is merged, so that only those between their
+ * first and last one have statistics. A recording that fails here fails again
+ * in the last pass, which reports it. */
 #include <string.h>
 
 #include "base/mem.h"
@@ -24,7 +26,10 @@ typedef struct pass {
   senone_options *options;
   senone_recognizer **recognizers; /* [threads] made on first use */
   senone_speaker **parts;          /* [n] what a recording has shown */
+  size_t *last;                    /* [speakers] his last recording */
+  senone_adaptation *found;        /* [speakers] */
   const char *what;
+  senone_adapt_way way;
   bool observes; /* else it hears */
 } pass;
 
@@ -65,6 +70,15 @@ static sn_status feed(const pass *p, sn_audio *a, senone_recognizer *r,
   return SN_OK;
 }
 
+/* Who is adapted to as this run wants it. */
+static sn_status create_speaker(const senone_model *m, senone_adapt_way way,
+                                senone_speaker **out, sn_err *err) {
+  senone_error e = {0};
+  SN_TRY(take(err, senone_speaker_create(m, out, &e), &e));
+  if (way == SENONE_ADAPT_NONE) return SN_OK;
+  return take(err, senone_speaker_set_way(*out, way, &e), &e);
+}
+
 static sn_status go_through(pass *p, size_t i, size_t w, sn_err *err) {
   const sni_source *const src = p->source;
   senone_error e = {0};
@@ -78,7 +92,7 @@ static sn_status go_through(pass *p, size_t i, size_t w, sn_err *err) {
         err,
         senone_recognizer_use_speaker(*r, sni_speaker_of(p->speakers, i), &e),
         &e));
-  SN_TRY(take(err, senone_speaker_create(src->model, &p->parts[i], &e), &e));
+  SN_TRY(create_speaker(src->model, p->way, &p->parts[i], err));
   SN_TRY(sni_open_audio(src, &src->items[i], &a, err));
   const sn_status s = feed(p, a, *r, p->parts[i], err);
   sn_audio_destroy(a);
@@ -100,9 +114,11 @@ static sn_status emit(void *user, size_t i, size_t w, sn_err *err) {
   pass *const p = user;
   senone_error e = {0};
   senone_status s = SENONE_OK;
+  const int32_t who = p->speakers->of[i];
   if (p->parts[i] != NULL)
-    s = senone_speaker_merge(p->speakers->list[p->speakers->of[i]], p->parts[i],
-                             &e);
+    s = senone_speaker_merge(p->speakers->list[who], p->parts[i], &e);
+  if (s == SENONE_OK && p->observes && p->last[who] == i)
+    s = senone_speaker_adapt(p->speakers->list[who], &p->found[who], &e);
   senone_speaker_destroy(p->parts[i]);
   p->parts[i] = NULL;
   sn_log_progress(p->source->cli->log, p->what, "recordings", (int64_t)i + 1,
@@ -141,28 +157,25 @@ static sn_status name_short(sn_str *names, const char *name, double frames,
   return n_before == 10 ? sn_str_adds(names, ", ...", err) : SN_OK;
 }
 
-static sn_status adapt_all(const sni_source *src, sni_speakers *s,
-                           sn_err *err) {
+static sn_status report(const pass *p, sn_err *err) {
+  const sni_speakers *const s = p->speakers;
+  sn_log *const log = p->source->cli->log;
   sn_str names = {0};
   size_t n_short = 0;
   double needed = 0;
   sn_status st = SN_OK;
   for (size_t i = 0; st == SN_OK && i < s->n; i++) {
-    senone_adaptation info = {0};
-    senone_error e = {0};
+    const senone_adaptation *const found = &p->found[i];
     const char *const name = sn_symtab_get(s->names, (int32_t)i);
-    st = take(err, senone_speaker_adapt(s->list[i], &info, &e), &e);
-    needed = info.frames_needed;
-    if (st == SN_OK && info.adapted)
-      sn_debug(src->cli->log,
-               "speaker %s: adapted to %.0f frames, %.2f nat a "
-               "frame",
-               name, info.frames, info.gain);
-    else if (st == SN_OK)
-      st = name_short(&names, name, info.frames, n_short++, err);
+    needed = found->frames_needed;
+    if (found->adapted)
+      sn_debug(log, "speaker %s: adapted to %.0f frames, %.2f nat a frame",
+               name, found->frames, found->gain);
+    else
+      st = name_short(&names, name, found->frames, n_short++, err);
   }
   if (st == SN_OK && n_short > 0)
-    sn_warn(src->cli->log,
+    sn_warn(log,
             "%zu of %zu speakers are not adapted to, having fewer than the "
             "%.0f frames of speech that it takes: %s",
             n_short, s->n, needed, sn_str_get(&names));
@@ -186,8 +199,8 @@ void sni_speakers_clear(sni_speakers *s) {
 }
 
 /* A recording of nobody known is its own speaker. */
-static sn_status find_speakers(const sni_source *src, sni_speakers *s,
-                               sn_err *err) {
+static sn_status find_speakers(const sni_source *src, senone_adapt_way way,
+                               sni_speakers *s, sn_err *err) {
   const bool per_recording = src->opts->adapt_per == SNI_PER_RECORDING;
   sn_str name = {0};
   SN_TRY(sn_symtab_create(&s->names, err));
@@ -208,22 +221,37 @@ static sn_status find_speakers(const sni_source *src, sni_speakers *s,
   s->n = (size_t)sn_symtab_n(s->names);
   s->list = sn_calloc(s->n, sizeof(senone_speaker *));
   if (s->list == NULL) return sn_fail_nomem(err, "speakers");
-  for (size_t i = 0; i < s->n; i++) {
-    senone_error e = {0};
-    SN_TRY(take(err, senone_speaker_create(src->model, &s->list[i], &e), &e));
-  }
+  for (size_t i = 0; i < s->n; i++)
+    SN_TRY(create_speaker(src->model, way, &s->list[i], err));
   return SN_OK;
 }
 
+static sn_status observe_all(pass *p, sn_err *err) {
+  const sni_speakers *const s = p->speakers;
+  sn_status st = SN_OK;
+  p->last = sn_calloc(s->n, sizeof *p->last);
+  p->found = sn_calloc(s->n, sizeof *p->found);
+  if (p->last == NULL || p->found == NULL) st = sn_fail_nomem(err, "speakers");
+  for (size_t i = 0; st == SN_OK && i < p->source->n; i++)
+    p->last[s->of[i]] = i;
+  for (int32_t i = 0; st == SN_OK && i < p->source->opts->adapt_passes; i++) {
+    st = run_pass(p, err);
+    if (st == SN_OK) st = report(p, err);
+  }
+  sn_free(p->last);
+  sn_free(p->found);
+  return st;
+}
+
 static sn_status make(const sni_source *src, const sn_settings *settings,
-                      bool adapts, sni_speakers *s, sn_err *err) {
-  pass p = {.source = src, .speakers = s};
-  SN_TRY(find_speakers(src, s, err));
+                      senone_adapt_way way, sni_speakers *s, sn_err *err) {
+  pass p = {.source = src, .speakers = s, .way = way};
+  SN_TRY(find_speakers(src, way, s, err));
   if (senone_model_needs_speakers(src->model)) {
     p.what = "hearing speakers";
     SN_TRY(run_pass(&p, err));
   }
-  if (!adapts) return SN_OK;
+  if (way == SENONE_ADAPT_NONE) return SN_OK;
   sn_settings first = *settings;
   first.observe = true;
   first.keep_lattice = first.mbr = false;
@@ -232,11 +260,7 @@ static sn_status make(const sni_source *src, const sn_settings *settings,
   SN_TRY(sni_make_options(&first, &p.options, err));
   p.observes = true;
   p.what = "adapting to speakers";
-  sn_status st = SN_OK;
-  for (int32_t i = 0; st == SN_OK && i < src->opts->adapt_passes; i++) {
-    st = run_pass(&p, err);
-    if (st == SN_OK) st = adapt_all(src, s, err);
-  }
+  const sn_status st = observe_all(&p, err);
   senone_options_destroy(p.options);
   return st;
 }
@@ -244,19 +268,25 @@ static sn_status make(const sni_source *src, const sn_settings *settings,
 sn_status sni_speakers_make(const sni_source *src, const sn_settings *settings,
                             sni_speakers *out, sn_err *err) {
   const int32_t how = src->opts->adapt;
-  bool adapts = how == SNI_ADAPT_FMLLR ||
-                (how == SNI_ADAPT_AUTO && senone_model_adapts(src->model));
+  const senone_adapt_way way =
+      how == SNI_ADAPT_FMLLR  ? SENONE_ADAPT_FMLLR
+      : how == SNI_ADAPT_MLLR ? SENONE_ADAPT_MLLR
+      : how == SNI_ADAPT_AUTO
+          ? (senone_adapt_way)senone_model_adapts(src->model)
+          : SENONE_ADAPT_NONE;
   memset(out, 0, sizeof *out);
   for (size_t i = 0; i < src->n; i++) {
     if (strcmp(src->items[i].path, "-") != 0) continue;
-    if (how == SNI_ADAPT_FMLLR)
+    if (how == SNI_ADAPT_FMLLR || how == SNI_ADAPT_MLLR)
       return sn_fail(err, SN_EARG,
-                     "--adapt=fmllr reads recordings more than once: stdin can "
-                     "not be among them");
+                     "--adapt=%s reads recordings more than once: stdin can "
+                     "not be among them",
+                     way == SENONE_ADAPT_MLLR ? "mllr" : "fmllr");
     return SN_OK;
   }
-  if (!adapts && !senone_model_needs_speakers(src->model)) return SN_OK;
-  const sn_status s = make(src, settings, adapts, out, err);
+  if (way == SENONE_ADAPT_NONE && !senone_model_needs_speakers(src->model))
+    return SN_OK;
+  const sn_status s = make(src, settings, way, out, err);
   if (s != SN_OK) sni_speakers_clear(out);
   return s;
 }

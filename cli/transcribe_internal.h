@@ -17,7 +17,8 @@
 typedef enum sni_adapt_how {
   SNI_ADAPT_AUTO, /* as model.ini says */
   SNI_ADAPT_NONE,
-  SNI_ADAPT_FMLLR
+  SNI_ADAPT_FMLLR,
+  SNI_ADAPT_MLLR
 } sni_adapt_how;
 enum { SNI_PER_SPEAKER, SNI_PER_RECORDING };
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* From the lattice of an utterance to statistics of fMLLR.
+/* From the lattice of an utterance to statistics of fMLLR or of MLLR.
  *
  * 1. Posteriors of arcs by forward-backward.
  * 2. Arcs are cut at frames: (frame, pdf, posterior), counted and sorted by
@@ -106,9 +106,29 @@ static size_t merge(sn_am_part *p, size_t n) {
   return large;
 }
 
+/* One of the two is NULL. */
+typedef struct sums {
+  sn_fmllr_stats *fmllr;
+  sn_map_stats *means;
+} sums;
+
+static sn_status add_frame(const sn_adapt_source *src, sn_fmllr_work *work,
+                           const sn_am_part *parts, size_t n,
+                           const float *x_post, const float *x, const sums *to,
+                           sn_err *err) {
+  if (to->means == NULL)
+    return sn_am_fmllr_accumulate_all(src->am, src->first, work, parts, n,
+                                      x_post, x, to->fmllr, err);
+  for (size_t i = 0; i < n; i++)
+    if (parts[i].weight > 0)
+      sn_map_stats_part(to->means, src->am, src->first, work, parts[i].pdf,
+                        parts[i].weight, x);
+  return SN_OK;
+}
+
 static sn_status add(const sn_lat *l, const sn_adapt_source *src,
                      sn_fmllr_work *work, sn_cmat x_post, sn_cmat x, pieces *p,
-                     sn_fmllr_stats *stats, sn_err *err) {
+                     const sums *to, sn_err *err) {
   int32_t T = 0;
   double total;
   p->arcs = sn_calloc((size_t)l->n_arcs, sizeof *p->arcs);
@@ -128,9 +148,8 @@ static sn_status add(const sn_lat *l, const sn_adapt_source *src,
   for (size_t t = 0; t < (size_t)T; t++) {
     sn_am_part *const parts = p->parts + p->first[t];
     const size_t n = merge(parts, p->first[t + 1] - p->first[t]);
-    SN_TRY(sn_am_fmllr_accumulate_all(src->am, src->first, work, parts, n,
-                                      sn_cmat_row(x_post, t), sn_cmat_row(x, t),
-                                      stats, err));
+    SN_TRY(add_frame(src, work, parts, n, sn_cmat_row(x_post, t),
+                     sn_cmat_row(x, t), to, err));
   }
   return SN_OK;
 }
@@ -139,8 +158,21 @@ sn_status sn_adapt_accumulate(const sn_lat *lat, const sn_adapt_source *source,
                               sn_fmllr_work *work, sn_cmat x_post, sn_cmat x,
                               sn_fmllr_stats *stats, sn_err *err) {
   pieces p = {0};
+  const sums to = {.fmllr = stats};
   if (lat->n_states == 0) return SN_OK;
-  const sn_status s = add(lat, source, work, x_post, x, &p, stats, err);
+  const sn_status s = add(lat, source, work, x_post, x, &p, &to, err);
+  pieces_clear(&p);
+  return s;
+}
+
+sn_status sn_adapt_accumulate_means(const sn_lat *lat,
+                                    const sn_adapt_source *source,
+                                    sn_fmllr_work *work, sn_cmat x,
+                                    sn_map_stats *stats, sn_err *err) {
+  pieces p = {0};
+  const sums to = {.means = stats};
+  if (lat->n_states == 0) return SN_OK;
+  const sn_status s = add(lat, source, work, x, x, &p, &to, err);
   pieces_clear(&p);
   return s;
 }

@@ -5,6 +5,7 @@
 #include <stdbool.h>
 
 #include "am/fmllr.h"
+#include "am/map.h"
 #include "base/mat.h"
 #include "base/status.h"
 #include "decoder/lattice.h"
@@ -35,6 +36,14 @@ SN_NODISCARD sn_status sn_adapt_accumulate(const sn_lat *lat,
                                            sn_fmllr_work *work, sn_cmat x_post,
                                            sn_cmat x, sn_fmllr_stats *stats,
                                            sn_err *err);
+/* The same for sums by Gaussian (MLLR of means) of source->am; source->first
+ * may be it with other means. x  [T x D] features that the first pass scored.
+ */
+SN_NODISCARD sn_status sn_adapt_accumulate_means(const sn_lat *lat,
+                                                 const sn_adapt_source *source,
+                                                 sn_fmllr_work *work, sn_cmat x,
+                                                 sn_map_stats *stats,
+                                                 sn_err *err);
 #ifdef __cplusplus
 }
 #endif

@@ -206,6 +206,83 @@ static void test_classes_follow_the_data(void **state) {
   clear(&d);
 }
 
+/* The model in memory is the one that would be written; sums without squares do
+ * as well, and parts of frames add up to frames. */
+static void test_applied_is_written(void **state) {
+  (void)state;
+  for (size_t t = 0; t < N_TOYS; t++) {
+    const sn_mllr_opts o = {2, 100};
+    data d;
+    sn_map_stats s, half;
+    sn_mllr_report report, again;
+    sni_am_view v;
+    sn_err err = {0};
+    sn_mllr *m = NULL;
+    sn_am *moved = NULL;
+    sn_fmllr_work *work = NULL;
+    sn_mat a, b;
+    make(&d, &toys[t]);
+    sn_box *const box = written(d.am, &d.stats, &o, &v, &report);
+    OK(sn_map_stats_init_means(&s, d.am, &err));
+    OK(sn_map_stats_init_means(&half, d.am, &err));
+    OK(sn_fmllr_work_create(d.am, &work, &err));
+    for (size_t i = 0; i < T; i++)
+      sn_map_stats_part(&half, d.am, d.am, work, d.pdfs[i], 0.5,
+                        sn_mat_row(d.x, i));
+    sn_map_stats_add(&s, &half);
+    sn_map_stats_add(&s, &half);
+    OK(sn_mllr_estimate(d.am, &s, &o, &m, &again, &err));
+    assert_true(again.gain == report.gain); /* halves are exact */
+    OK(sn_mllr_apply(m, d.am, &moved, &err));
+    assert_memory_equal(sni_am_view_of(moved)->means, v.means,
+                        d.stats.n_values * sizeof *v.means);
+    /* Scored by its own means; the old model's stay. */
+    OK(sn_mat_alloc(16, (size_t)sn_am_n_pdfs(d.am), &a, &err));
+    OK(sn_mat_alloc(16, (size_t)sn_am_n_pdfs(d.am), &b, &err));
+    const sn_cmat x = sn_mat_const(sn_mat_rows(d.x, 0, 16));
+    double gain = 0;
+    OK(sn_am_score_block(moved, x, b, &err));
+    sn_am_destroy(moved);
+    OK(sn_am_score_block(d.am, x, a, &err));
+    for (size_t i = 0; i < 16; i++)
+      gain += (double)sn_mat_row(b, i)[d.pdfs[i]] -
+              (double)sn_mat_row(a, i)[d.pdfs[i]];
+    assert_true(gain > 0);
+    sn_mat_free(&a);
+    sn_mat_free(&b);
+    sn_mllr_destroy(m);
+    sn_fmllr_work_destroy(work);
+    sn_map_stats_clear(&s);
+    sn_map_stats_clear(&half);
+    sn_box_destroy(box);
+    clear(&d);
+  }
+}
+
+static void test_a_model_is_made_or_nothing(void **state) {
+  (void)state;
+  const sn_mllr_opts o = {2, 1};
+  data d;
+  sn_mllr *m = NULL;
+  sn_err err = {0};
+  make(&d, &toys[0]);
+  OK(sn_mllr_estimate(d.am, &d.stats, &o, &m, NULL, &err));
+  const long before = sn_mem_live();
+  sn_status s = SN_ENOMEM;
+  for (long k = 0; s != SN_OK; k++) {
+    sn_am *moved = NULL;
+    sn_mem_fail_after(k);
+    s = sn_mllr_apply(m, d.am, &moved, NULL);
+    sn_mem_fail_after(-1);
+    assert_true(s == SN_OK || s == SN_ENOMEM);
+    assert_true((moved != NULL) == (s == SN_OK) && k < 100);
+    sn_am_destroy(moved);
+    assert_int_equal(sn_mem_live(), before);
+  }
+  sn_mllr_destroy(m);
+  clear(&d);
+}
+
 static void test_no_data_change_nothing(void **state) {
   (void)state;
   const sn_mllr_opts o = {4, 0};
@@ -253,6 +330,8 @@ int main(void) {
       cmocka_unit_test(test_a_known_transform_comes_back),
       cmocka_unit_test(test_likelihood_never_falls),
       cmocka_unit_test(test_classes_follow_the_data),
+      cmocka_unit_test(test_applied_is_written),
+      cmocka_unit_test(test_a_model_is_made_or_nothing),
       cmocka_unit_test(test_no_data_change_nothing),
       cmocka_unit_test(test_each_failing_allocation_is_a_status)};
   return cmocka_run_group_tests(tests, NULL, NULL);

@@ -122,12 +122,11 @@ static double cost(senone_recognizer *r, const senone_speaker *p, int i) {
   return c;
 }
 
-static void test_a_speaker_is_adapted_to_in_any_chunks(void **state) {
-  (void)state;
-  write_ini(NULL, "[adapt]\nmin-count = 100\nkind = diagonal\n");
+static void adapts_in_any_chunks(const char *settings, senone_adapt_way way) {
+  write_ini(NULL, settings);
   senone_options *o = options("observe", "yes", NULL);
   senone_model *m = load(o);
-  assert_false(senone_model_adapts(m));
+  assert_int_equal(senone_model_adapts(m), way);
   assert_false(senone_model_needs_speakers(m));
   senone_recognizer *a = recognizer(m, o), *b = recognizer(m, o);
   senone_recognizer *plain = recognizer(m, NULL);
@@ -169,6 +168,15 @@ static void test_a_speaker_is_adapted_to_in_any_chunks(void **state) {
   senone_recognizer_destroy(plain);
   senone_model_destroy(m);
   senone_options_destroy(o);
+}
+
+static void test_a_speaker_is_adapted_to_in_any_chunks(void **state) {
+  (void)state;
+  adapts_in_any_chunks("[adapt]\nmin-count = 100\nkind = diagonal\n",
+                       SENONE_ADAPT_NONE);
+  adapts_in_any_chunks(
+      "[adapt]\nmin-count = 100\ndefault = mllr\nmllr-min-count = 50\n",
+      SENONE_ADAPT_MLLR);
 }
 
 static void test_too_little_speech_changes_nothing(void **state) {
@@ -305,7 +313,8 @@ static void refused(const char *more, senone_status want, const char *says) {
 static void test_wrong_settings_are_named(void **state) {
   (void)state;
   refused(with_first("nowhere.bin"), SENONE_EIO, "nowhere.bin");
-  refused("[adapt]\ndefault = mllr\n", SENONE_EFORMAT, "none or fmllr");
+  refused("[adapt]\ndefault = mlr\n", SENONE_EFORMAT, "none, fmllr or mllr");
+  refused("[adapt]\nmllr-classes = 0\n", SENONE_EFORMAT, "classes");
   refused("[adapt]\nsilence-weight = 2\n", SENONE_EFORMAT, "0 to 1");
   refused("[adapt]\nmin-cuont = 2\n", SENONE_EFORMAT, "min-count");
   refused("[adapt]\niters = 0\n", SENONE_EFORMAT, "[adapt]");
@@ -332,6 +341,23 @@ static void test_wrong_calls_are_refused(void **state) {
   assert_int_equal(senone_speaker_merge(p, other, &e), SENONE_EARG);
   assert_int_equal(senone_recognizer_use_speaker(without, other, &e),
                    SENONE_EARG);
+  /* Two ways do not mix, and the way is settled before observing. */
+  senone_speaker *means = speaker(m);
+  ok(senone_speaker_set_way(means, SENONE_ADAPT_MLLR, &e), &e);
+  memset(&e, 0, sizeof e);
+  assert_int_equal(senone_speaker_merge(p, means, &e), SENONE_EARG);
+  assert_non_null(strstr(e.message, "two ways"));
+  assert_int_equal(senone_speaker_set_way(p, SENONE_ADAPT_NONE, &e),
+                   SENONE_EARG);
+  memset(&e, 0, sizeof e);
+  observe(with, means, NULL, 3, 4096);
+  assert_int_equal(senone_speaker_set_way(means, SENONE_ADAPT_FMLLR, &e),
+                   SENONE_EARG);
+  assert_non_null(strstr(e.message, "before anything is observed"));
+  memset(&e, 0, sizeof e);
+  senone_result_destroy(recognise(with, p, 3, 4096));
+  assert_int_equal(senone_recognizer_observe(with, means, &e), SENONE_EARG);
+  senone_speaker_destroy(means);
   memset(&e, 0, sizeof e);
   ok(senone_recognizer_use_speaker(without, NULL, &e), &e);
   finish(without, 3, 4096);
@@ -431,8 +457,12 @@ static senone_status whole_life(const senone_model *m,
   return s;
 }
 
-static void survives(const char *frontend) {
-  write_ini(frontend, "[adapt]\nmin-count = 5\nkind = diagonal\n");
+static void survives(const char *frontend, const char *way) {
+  char text[128];
+  (void)snprintf(text, sizeof text,
+                 "[adapt]\nmin-count = 5\nkind = diagonal\ndefault = %s\n",
+                 way);
+  write_ini(frontend, text);
   senone_options *o = options("observe", "yes", "beam", "6", NULL);
   senone_model *m = load(o);
   const long before = sn_mem_live();
@@ -454,10 +484,12 @@ static void survives(const char *frontend) {
 
 static void test_allocation_failures_leave_nothing(void **state) {
   (void)state;
-  survives(NULL);
+  survives(NULL, "none");
+  survives(NULL, "mllr");
   survives(
       "[frontend]\ndialect = kaldi\ncmn = speaker\ndelta-order = 2\n"
-      "dither = 0\n\n");
+      "dither = 0\n\n",
+      "none");
 }
 
 static void test_opening_survives_allocation_failures(void **state) {

@@ -74,6 +74,37 @@ run 0 "$senone" transcribe -m "$tmp/little" --adapt=fmllr -j 2 -o json \
   --rescore-lm="$model/lm.bin" --graph-lm="$model/lm.bin" both
 cmp out rescored || fail 'rescored: -j 2 differs from -j 1'
 
+# Means of Gaussians in place of features: another answer, the same words, the
+# same for any number of threads, and for a speaker in any company.
+run 0 "${transcribe[@]}" -j 1 --adapt=mllr --verbose=2 both
+mv out means
+says 'speaker anna: adapted to [0-9]+ frames, [0-9.]+ nat a frame'
+says '1 of 2 speakers are not adapted to.*bert \('
+for other in plain adapted; do
+  cmp -s means $other && fail "--adapt=mllr is as $other"
+done
+[ "$(words plain)" = "$(words means)" ] || fail "words by mllr: $(words means)"
+diff <(sed -n '3,4p' plain) <(sed -n '3,4p' means) || fail 'bert was adapted to by mllr'
+for j in 2 5; do
+  run 0 "${transcribe[@]}" -j $j --adapt=mllr both
+  cmp out means || fail "--adapt=mllr: -j $j differs from -j 1"
+done
+run 0 "${transcribe[@]}" --adapt=mllr --adapt-per=recording both
+mv out each_means
+run 0 "${transcribe[@]}" --adapt=mllr $cards/005.wav
+cmp out <(sed -n 5p each_means) || fail 'a file alone, by mllr'
+run 0 "${transcribe[@]}" -j 1 --adapt=mllr --adapt-passes=2 both
+cmp -s out means && fail 'a second pass of mllr changed nothing'
+cp -r little many
+printf 'mllr-classes = 2\nmllr-min-count = 100\ndefault = mllr\n' >>many/model.ini
+run 0 "$senone" transcribe -m ./many --grammar=$cards/cards.gram --cache="$tmp/cache" -o json both
+cmp -s out means && fail 'mllr-classes changed nothing'
+run 1 "${transcribe[@]}" --adapt=mllr --live=no -
+says '--adapt=mllr reads recordings more than once.*stdin can not be among them'
+run 2 "${transcribe[@]}" --adapt=mlr both
+says 'mllr'
+rm -r many
+
 # The model may ask for it; the command may refuse.
 sed 's/^\[adapt\]/&\ndefault = fmllr/' little/model.ini >ini
 cp ini little/model.ini

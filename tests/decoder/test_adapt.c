@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Statistics of fMLLR from lattices, against the sum over all of their paths,
- * frame by frame. */
+/* Statistics of fMLLR and of MLLR from lattices, against the sum over all of
+ * their paths, frame by frame. */
 #include "decoder/adapt.h"
 #include "tests/am/am_support.h"
 #include "tests/decoder/lat_random.h"
@@ -166,6 +166,50 @@ static void test_statistics_are_the_sum_over_paths(void **state) {
   assert_true(n_final_frames > 10);
 }
 
+static void plain_means(const world *w, const sn_lat *l, int32_t n_frames,
+                        sn_map_stats *out) {
+  static sums s;
+  const way none = {.n = 0};
+  memset(&s, 0, sizeof s);
+  walk(l, 0, none, &s);
+  for (int32_t t = 0; t < n_frames; t++) {
+    const double speech = (s.at[t][0] + s.at[t][2]) / s.total;
+    const double silence = 0.5 * s.at[t][1] / s.total;
+    if (speech >= 1e-3)
+      sn_map_stats_part(out, w->am, w->am, w->work, 4, speech, w->x[t]);
+    if (silence >= 1e-3)
+      sn_map_stats_part(out, w->am, w->am, w->work, 9, silence, w->x[t]);
+  }
+}
+
+static void test_sums_by_gaussian_are_the_sum_over_paths(void **state) {
+  world *const w = *state;
+  const random_opts o = {8, 5, false};
+  sn_rng r;
+  sn_err err = {0};
+  sn_rng_init(&r, 7);
+  for (int i = 0; i < 30; i++) {
+    sn_lat l = random_lattice(&r, &o);
+    int32_t *const at = sn_calloc((size_t)l.n_states + 1, sizeof *at);
+    int32_t n = 0;
+    OK(sn_lat_times(&l, at, &n, &err));
+    sn_free(at);
+    sn_map_stats got, want;
+    OK(sn_map_stats_init_means(&got, w->am, &err));
+    OK(sn_map_stats_init_means(&want, w->am, &err));
+    const sn_adapt_source src = source_of(w);
+    OK(sn_adapt_accumulate_means(&l, &src, w->work, frames_of(w, n), &got,
+                                 &err));
+    plain_means(w, &l, n, &want);
+    expect_near(&got.n_frames, &want.n_frames, 1);
+    expect_near(got.count, want.count, want.n_gauss);
+    expect_near(got.x, want.x, want.n_values);
+    sn_map_stats_clear(&got);
+    sn_map_stats_clear(&want);
+    sn_lat_clear(&l);
+  }
+}
+
 static void test_what_does_not_belong_together_is_refused(void **state) {
   world *const w = *state;
   const random_opts o = {8, 5, false};
@@ -234,6 +278,7 @@ static void test_allocation_failures_leave_nothing(void **state) {
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(test_statistics_are_the_sum_over_paths),
+      cmocka_unit_test(test_sums_by_gaussian_are_the_sum_over_paths),
       cmocka_unit_test(test_what_does_not_belong_together_is_refused),
       cmocka_unit_test(test_allocation_failures_leave_nothing),
   };
