@@ -181,7 +181,6 @@ static void lm_seeds(const char *dir) {
   if (n > MAGIC + HEAD + TABLES && data[MAGIC] == 3) {
     put(&b, data + MAGIC, HEAD);
     put(&b, data + MAGIC + HEAD + TABLES, n - (MAGIC + HEAD + TABLES));
-    put(&b, "\0\0\0\xC0", 4);
     write_bytes(to, "turtle", &b);
   }
   sn_free(data);
