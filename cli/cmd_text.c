@@ -107,8 +107,9 @@ const sn_command sn_cmd_text_normalise = {
     .summary = "written text to the words that are said",
     .description =
         "Unicode NFC, case, punctuation, numbers, ordinals, years, dates, "
-        "times, money, units and abbreviations, by rules for English or your "
-        "own. One line in, one line out; lines without words are left out. "
+        "times, money, fractions, units, Roman numerals, addresses and "
+        "abbreviations, by rules for English or your own. One line in, one "
+        "line out; lines without words are left out. "
         "What is dropped is named and counted. docs/text.md has the syntax of "
         "rules; --print-rules shows the built-in ones.",
     .example =

@@ -22,12 +22,23 @@ const sn_opt sn_norm_opt_table[] = {
 
 /* ---- Rules ---- */
 
+const sni_norm_section *sni_norm_section_of(const sn_norm *n, const char *name,
+                                            size_t n_name) {
+  for (size_t i = 0; i < n->sections.n; i++) {
+    const sni_norm_section *const s = &n->sections.data[i];
+    if (strncmp(s->name, name, n_name) == 0 && s->name[n_name] == '\0')
+      return s;
+  }
+  return NULL;
+}
+
 const char *sni_norm_find(const sn_norm *n, const char *section,
                           const char *key, size_t n_key) {
-  for (size_t i = 0; i < n->entries.n; i++) {
-    const sni_norm_entry *const e = &n->entries.data[i];
-    if (strcmp(e->section, section) == 0 && strncmp(e->key, key, n_key) == 0 &&
-        e->key[n_key] == '\0')
+  const sni_norm_section *const s =
+      sni_norm_section_of(n, section, strlen(section));
+  for (size_t i = 0; s != NULL && i < s->entries.n; i++) {
+    const sni_norm_entry *const e = &n->entries.data[s->entries.data[i]];
+    if (strncmp(e->key, key, n_key) == 0 && e->key[n_key] == '\0')
       return e->value;
   }
   return NULL;
@@ -70,34 +81,29 @@ static sn_status read_line(sn_norm *n, sn_reader *r, sn_span line,
   return SN_ARR_PUSH(&n->entries, e, err);
 }
 
-static bool is_digit(unsigned char c) { return c >= '0' && c <= '9'; }
-
-/* Whether a pattern can match a text that begins with byte b. */
-static bool may_begin(const sn_norm *n, const char *key, int b) {
-  const unsigned char c = (unsigned char)key[0];
-  if (c != '<') return b == c || (b | 32) == c;
-  const size_t n_name = strcspn(key + 1, ">");
-  if (is_digit((unsigned char)key[1]) ||
-      (n_name == 1 && (key[1] == 'n' || key[1] == 'd')))
-    return is_digit((unsigned char)b);
-  for (size_t i = 0; i < n->entries.n; i++) {
-    const sni_norm_entry *const e = &n->entries.data[i];
-    const unsigned char first = (unsigned char)e->key[0];
-    if (strncmp(e->section, key + 1, n_name) == 0 &&
-        e->section[n_name] == '\0' && (b == first || (b | 32) == first))
-      return true;
+static sn_status add_to_section(sn_norm *n, size_t entry, sn_err *err) {
+  const sni_norm_entry *const e = &n->entries.data[entry];
+  size_t at = 0;
+  while (at < n->sections.n && strcmp(n->sections.data[at].name, e->section))
+    at++;
+  if (at == n->sections.n) {
+    const sni_norm_section empty = {.name = e->section};
+    SN_TRY(SN_ARR_PUSH(&n->sections, empty, err));
   }
-  return false;
+  sni_norm_section *const s = &n->sections.data[at];
+  s->begins[(unsigned char)e->key[0]] = true;
+  return SN_ARR_PUSH(&s->entries, (int32_t)entry, err);
 }
 
 static sn_status index_rules(sn_norm *n, sn_err *err) {
+  for (size_t i = 0; i < n->entries.n; i++) SN_TRY(add_to_section(n, i, err));
   for (size_t i = 0; i < n->entries.n; i++) {
     const sni_norm_entry *const e = &n->entries.data[i];
     if (strcmp(e->section, "char") == 0)
       n->has_char[(unsigned char)e->key[0]] = true;
     if (strcmp(e->section, "rule") != 0) continue;
     for (int b = 1; b < 256; b++)
-      if (may_begin(n, e->key, b))
+      if (sni_norm_may_begin(n, e->key, b))
         SN_TRY(SN_ARR_PUSH(&n->by_byte[b], (int32_t)i, err));
   }
   return SN_OK;
@@ -140,6 +146,9 @@ void sn_norm_destroy(sn_norm *n) {
   for (size_t i = 0; i < n->text.n; i++) sn_free(n->text.data[i]);
   SN_ARR_FREE(&n->text);
   SN_ARR_FREE(&n->entries);
+  for (size_t i = 0; i < n->sections.n; i++)
+    SN_ARR_FREE(&n->sections.data[i].entries);
+  SN_ARR_FREE(&n->sections);
   for (int b = 0; b < 256; b++) SN_ARR_FREE(&n->by_byte[b]);
   sn_symtab_destroy(n->dropped);
   SN_ARR_FREE(&n->dropped_counts);
@@ -147,114 +156,6 @@ void sn_norm_destroy(sn_norm *n) {
   sn_str_clear(&n->nfc);
   sn_str_clear(&n->said);
   sn_free(n);
-}
-
-/* ---- Matching ---- */
-
-typedef struct match {
-  sn_span capture[SNI_NORM_MAX_CAPTURES];
-  const char *section[SNI_NORM_MAX_CAPTURES]; /* of <section>, for messages */
-  size_t n;
-} match;
-
-static char lower(char c) { return c >= 'A' && c <= 'Z' ? (char)(c | 32) : c; }
-
-static bool is_letter(unsigned char c) {
-  return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c >= 0x80;
-}
-
-static size_t n_digits(const char *p, const char *end) {
-  const char *q = p;
-  while (q < end && is_digit((unsigned char)*q)) q++;
-  return (size_t)(q - p);
-}
-
-/* 1234 or 1,234,567 */
-static size_t number_length(const char *p, const char *end) {
-  size_t n = n_digits(p, end);
-  if (n == 0 || n > 3) return n;
-  while (end - p >= (ptrdiff_t)n + 4 && p[n] == ',' &&
-         n_digits(p + n + 1, end) == 3)
-    n += 4;
-  return n;
-}
-
-static bool same_text(const char *key, size_t n, const char *p,
-                      const char *end) {
-  if ((size_t)(end - p) < n) return false;
-  for (size_t i = 0; i < n; i++)
-    if (lower(p[i]) != key[i]) return false;
-  return true;
-}
-
-/* The longest key of a section that the text begins with. */
-static size_t key_length(const sn_norm *n, const char *name, size_t n_name,
-                         const char *p, const char *end) {
-  size_t best = 0;
-  for (size_t i = 0; i < n->entries.n; i++) {
-    const sni_norm_entry *const e = &n->entries.data[i];
-    const size_t len = strlen(e->key);
-    if (len > best && strncmp(e->section, name, n_name) == 0 &&
-        e->section[n_name] == '\0' && same_text(e->key, len, p, end))
-      best = len;
-  }
-  return best;
-}
-
-/* <LO..HI>: a whole number between them; <Nd>: exactly N digits. */
-static size_t range_length(const char *spec, const char *p, const char *end) {
-  const size_t n = n_digits(p, end), n_lo = n_digits(spec, spec + 8);
-  if (n == 0 || n > 9 || n_lo == 0) return 0;
-  int32_t lo = 0, hi = 0, v = 0;
-  const sn_span low = {spec, n_lo}, number = {p, n};
-  if (!sn_parse_int32(low, &lo)) return 0;
-  if (spec[n_lo] == 'd') return n == (size_t)lo ? n : 0;
-  if (strncmp(spec + n_lo, "..", 2) != 0) return 0;
-  const sn_span high = {spec + n_lo + 2, n_digits(spec + n_lo + 2, spec + 20)};
-  if (!sn_parse_int32(high, &hi) || !sn_parse_int32(number, &v)) return 0;
-  return v >= lo && v <= hi ? n : 0;
-}
-
-static size_t element_length(const sn_norm *n, const char *spec, size_t n_spec,
-                             const char *p, const char *end) {
-  if (n_spec == 1 && *spec == 'n') return number_length(p, end);
-  if (n_spec == 1 && *spec == 'd') return n_digits(p, end);
-  if (is_digit((unsigned char)*spec)) return range_length(spec, p, end);
-  return key_length(n, spec, n_spec, p, end);
-}
-
-/* Where the match of a pattern ends, or NULL. */
-static const char *match_pattern(const sn_norm *n, const char *k, const char *p,
-                                 const char *end, match *m) {
-  m->n = 0;
-  while (*k != '\0') {
-    if (*k == '<') {
-      const char *const close = strchr(k, '>');
-      if (close == NULL || m->n == SNI_NORM_MAX_CAPTURES) return NULL;
-      const size_t len =
-          element_length(n, k + 1, (size_t)(close - k - 1), p, end);
-      if (len == 0) return NULL;
-      m->capture[m->n].p = p;
-      m->capture[m->n++].n = len;
-      p += len;
-      k = close + 1;
-    } else if (*k == ' ') {
-      if (p >= end || *p != ' ') return NULL;
-      while (p < end && *p == ' ') p++;
-      k++;
-    } else {
-      if (p >= end || lower(*p) != *k) return NULL;
-      p++;
-      k++;
-    }
-  }
-  /* A word's end: no letter or digit, nor a point or comma in a number. */
-  if (p < end && (is_letter((unsigned char)*p) || is_digit((unsigned char)*p)))
-    return NULL;
-  if (end - p > 1 && strchr(".,:/", *p) != NULL &&
-      is_digit((unsigned char)p[1]) && is_digit((unsigned char)p[-1]))
-    return NULL;
-  return p;
 }
 
 /* ---- Saying ---- */
@@ -272,10 +173,51 @@ static sn_span form_of(const char *value, bool is_plural) {
   return s;
 }
 
+static sn_status drop(sn_norm *n, const char *p, size_t len, sn_err *err) {
+  int32_t id;
+  SN_TRY(sn_symtab_add(n->dropped, p, len, &id, err));
+  while (n->dropped_counts.n <= (size_t)id)
+    SN_TRY(SN_ARR_PUSH(&n->dropped_counts, 0, err));
+  n->dropped_counts.data[id]++;
+  return SN_OK;
+}
+
+/* {N:address}: its words and signs as section "address" says them; other words
+ * as they are, digits one by one, other signs dropped. */
+static sn_status say_address(sn_norm *n, sn_span c, sn_str *out, sn_err *err) {
+  const char *const end = c.p + c.n;
+  for (const char *p = c.p; p < end;) {
+    const sn_span d = {p, sni_norm_n_digits(p, end)};
+    const char *const at = p;
+    if (d.n > 0) {
+      SN_TRY(sni_norm_number(n, "digits", d, out, err));
+      p += d.n;
+      continue;
+    }
+    char key[32];
+    size_t n_key = 0;
+    while (p < end && sni_norm_is_letter((unsigned char)*p)) p++;
+    const bool is_word = p > at;
+    if (!is_word) p++;
+    for (; n_key < (size_t)(p - at) && n_key < sizeof key; n_key++)
+      key[n_key] = sni_norm_lower(at[n_key]);
+    const char *const value =
+        n_key < sizeof key ? sni_norm_find(n, "address", key, n_key) : NULL;
+    SN_TRY(sn_str_add(out, " ", 1, err));
+    if (value != NULL)
+      SN_TRY(sn_str_adds(out, value, err));
+    else if (is_word)
+      SN_TRY(sn_str_add(out, at, (size_t)(p - at), err));
+    else
+      SN_TRY(drop(n, at, 1, err));
+  }
+  return SN_OK;
+}
+
 /* {N}, {N:kind}, {N:section}, {N:section#M} (form by number M), {N:section*}
  * (plural). */
-static sn_status say_part(const sn_norm *n, const char *part, size_t n_part,
-                          const match *m, sn_str *out, sn_err *err) {
+static sn_status say_part(sn_norm *n, const char *part, size_t n_part,
+                          const sni_norm_match *m, sn_str *out, sn_err *err) {
   static const char *const kinds[] = {"cardinal", "ordinal", "year",
                                       "years",    "minutes", "digits"};
   const size_t at = (size_t)(part[0] - '1');
@@ -292,6 +234,8 @@ static sn_status say_part(const sn_norm *n, const char *part, size_t n_part,
   for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++)
     if (strlen(kinds[i]) == n_name && strncmp(kinds[i], name, n_name) == 0)
       return sni_norm_number(n, kinds[i], c, out, err);
+  if (n_name == 7 && strncmp(name, "address", n_name) == 0)
+    return say_address(n, c, out, err);
   bool is_plural = false;
   if (n_name > 1 && name[n_name - 1] == '*') {
     is_plural = true;
@@ -303,7 +247,8 @@ static sn_status say_part(const sn_norm *n, const char *part, size_t n_part,
   }
   char section[32] = "", key[64] = "";
   if (n_name < sizeof section) memcpy(section, name, n_name);
-  for (size_t i = 0; i < c.n && i + 1 < sizeof key; i++) key[i] = lower(c.p[i]);
+  for (size_t i = 0; i < c.n && i + 1 < sizeof key; i++)
+    key[i] = sni_norm_lower(c.p[i]);
   /* 01 of a date is 1. */
   const size_t zeros = key[0] == '0' && key[1] != '\0' ? 1 : 0;
   const char *value = sni_norm_find(n, section, key, strlen(key));
@@ -317,7 +262,7 @@ static sn_status say_part(const sn_norm *n, const char *part, size_t n_part,
   return sn_str_add(out, s.p, s.n, err);
 }
 
-static sn_status say_rule(const sn_norm *n, const char *v, const match *m,
+static sn_status say_rule(sn_norm *n, const char *v, const sni_norm_match *m,
                           sn_str *out, sn_err *err) {
   SN_TRY(sn_str_add(out, " ", 1, err));
   while (*v != '\0') {
@@ -333,15 +278,6 @@ static sn_status say_rule(const sn_norm *n, const char *v, const match *m,
 }
 
 /* ---- Lines ---- */
-
-static sn_status drop(sn_norm *n, const char *p, size_t len, sn_err *err) {
-  int32_t id;
-  SN_TRY(sn_symtab_add(n->dropped, p, len, &id, err));
-  while (n->dropped_counts.n <= (size_t)id)
-    SN_TRY(SN_ARR_PUSH(&n->dropped_counts, 0, err));
-  n->dropped_counts.data[id]++;
-  return SN_OK;
-}
 
 /* Step 1: NFC, then "char" entries, white space as blanks. */
 static sn_status prepare(sn_norm *n, const char *line, size_t n_line,
@@ -399,15 +335,15 @@ static sn_status copy_char(sn_norm *n, const char **p, const char *begin,
   *p += w;
   if (is_word_char(c)) return sn_str_add(&n->said, at, w, err);
   if (c == ' ' || c == '-') return sn_str_add(&n->said, " ", 1, err);
-  if (c < 128 && is_digit((unsigned char)c)) {
-    const sn_span d = {at, n_digits(at, end)};
+  if (c < 128 && sni_norm_is_digit((unsigned char)c)) {
+    const sn_span d = {at, sni_norm_n_digits(at, end)};
     *p = at + d.n;
     n->n_spelled++;
     SN_TRY(sni_norm_number(n, "digits", d, &n->said, err));
     return sn_str_add(&n->said, " ", 1, err);
   }
-  if (c == '\'' && at > begin && is_letter((unsigned char)at[-1]) && *p < end &&
-      is_letter((unsigned char)**p))
+  if (c == '\'' && at > begin && sni_norm_is_letter((unsigned char)at[-1]) &&
+      *p < end && sni_norm_is_letter((unsigned char)**p))
     return sn_str_add(&n->said, "'", 1, err);
   SN_TRY(drop(n, at, w, err));
   /* What stands between two words parts them. */
@@ -421,8 +357,8 @@ static sn_status try_rules(sn_norm *n, const char **p, const char *end,
   *is_said = false;
   for (size_t i = 0; i < rules->n; i++) {
     const sni_norm_entry *const e = &n->entries.data[rules->data[i]];
-    match m;
-    const char *const to = match_pattern(n, e->key, *p, end, &m);
+    sni_norm_match m;
+    const char *const to = sni_norm_match_pattern(n, e->key, *p, end, &m);
     if (to == NULL || to == *p) continue;
     *is_said = true;
     *p = to;
@@ -456,13 +392,14 @@ sn_status sn_norm_line(sn_norm *n, const char *line, size_t n_line, sn_str *out,
     const unsigned char before = p > begin ? (unsigned char)p[-1] : ' ';
     bool is_said = false;
     /* Not in the middle of 1.2.3, whose parts no rule reads. */
-    const bool is_inner = p - begin > 1 && is_digit((unsigned char)*p) &&
+    const bool is_inner = p - begin > 1 &&
+                          sni_norm_is_digit((unsigned char)*p) &&
                           strchr(".,:/", before) != NULL &&
-                          is_digit((unsigned char)p[-2]);
+                          sni_norm_is_digit((unsigned char)p[-2]);
     /* A dash behind a word is none of a number's: "10 a.m.-5 p.m.". */
     const bool is_dash = *p == '-' && before != ' ' && before != '(';
-    if (!is_letter(before) && !is_digit(before) && before != '\'' &&
-        !is_inner && !is_dash)
+    if (!sni_norm_is_letter(before) && !sni_norm_is_digit(before) &&
+        before != '\'' && !is_inner && !is_dash)
       SN_TRY(try_rules(n, &p, end, &is_said, err));
     if (!is_said) SN_TRY(copy_char(n, &p, begin, end, err));
   }

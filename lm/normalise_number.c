@@ -84,6 +84,32 @@ static sn_status year(const sn_norm *n, int64_t v, sn_str *out, sn_err *err) {
   return below_hundred(n, rest, out, err);
 }
 
+int32_t sni_norm_roman(sn_span s) {
+  static const struct {
+    const char *sign;
+    int32_t value;
+  } signs[] = {{"M", 1000}, {"CM", 900}, {"D", 500}, {"CD", 400}, {"C", 100},
+               {"XC", 90},  {"L", 50},   {"XL", 40}, {"X", 10},   {"IX", 9},
+               {"V", 5},    {"IV", 4},   {"I", 1}};
+  const size_t n_signs = sizeof signs / sizeof *signs;
+  int32_t v = 0, rest;
+  size_t at = 0;
+  for (size_t i = 0; i < n_signs && v < 4000; i++)
+    for (size_t n = strlen(signs[i].sign);
+         s.n - at >= n && strncmp(s.p + at, signs[i].sign, n) == 0; at += n)
+      v += signs[i].value;
+  if (at < s.n || v > 3999) return 0;
+  /* Written again it is the same, unlike IIII, IXI or VIV. */
+  at = 0;
+  rest = v;
+  for (size_t i = 0; i < n_signs; i++)
+    for (size_t n = strlen(signs[i].sign); rest >= signs[i].value; at += n) {
+      if (s.n - at < n || strncmp(s.p + at, signs[i].sign, n) != 0) return 0;
+      rest -= signs[i].value;
+    }
+  return v;
+}
+
 static sn_status plural(sn_str *out, sn_err *err) {
   if (out->n > 0 && out->data[out->n - 1] == 'y') {
     out->n--;
@@ -99,6 +125,7 @@ sn_status sni_norm_number(const sn_norm *n, const char *kind, sn_span d,
   for (size_t i = 0; i < d.n; i++)
     if (d.p[i] >= '0' && d.p[i] <= '9' && n_digits++ < MAX_DIGITS)
       v = v * 10 + (d.p[i] - '0');
+  if (n_digits == 0) v = sni_norm_roman(d);
   if (n_digits > MAX_DIGITS || strcmp(kind, "digits") == 0)
     return digits(n, d, out, err);
   if (strcmp(kind, "year") == 0) return year(n, v, out, err);

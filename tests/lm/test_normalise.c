@@ -84,6 +84,90 @@ static void test_english_is_said_as_it_is_read(void **state) {
   sn_norm_destroy(n);
 }
 
+static void test_roman_numerals_are_read_where_they_count(void **state) {
+  (void)state;
+  sn_norm *const n = english();
+  static const char *const cases[][2] = {
+      {"Chapter XIV, CHAPTER IX. World War II",
+       "chapter fourteen chapter nine world war two"},
+      {"Act I, Part I", "act one part one"},
+      {"the chapter I read, type I", "the chapter i read type one"},
+      {"World War I began", "world war one began"},
+      {"Henry VIII, Louis XIV's court",
+       "henry the eighth louis the fourteenth's court"},
+      {"Charles I think; said Charles, I", "charles i think said charles i"},
+      {"Charles I, Charles I of England, King Charles I was",
+       "charles the first charles the first of england king charles the first "
+       "was"},
+      {"the XIXth century, MDCCLXXVI",
+       "the nineteenth century seventeen seventy six"},
+      /* No numerals, no such ones, or none of a heading's or a ruler's. */
+      {"Chapter IIII, VIV, IXI and VX", "chapter iiii viv ixi and vx"},
+      {"Part C, CD, MIX, DIM, IV, chapter xiv",
+       "part c cd mix dim iv chapter xiv"},
+      {"Chapter XLIX, LIX, Chapter LIX",
+       "chapter forty nine lix chapter fifty nine"}};
+  for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
+    says(n, cases[i][0], cases[i][1]);
+  sn_norm_destroy(n);
+}
+
+static void test_addresses_are_read_sign_by_sign(void **state) {
+  (void)state;
+  sn_norm *const n = english();
+  static const char *const cases[][2] = {
+      {"See https://www.example.com/a-b_7?x=1&y=2.",
+       "see w w w dot example dot com slash a dash b underscore seven "
+       "question mark x equals one and y equals two"},
+      {"(http://a.b-c.de/index.html), ftp://ftp.example.xyz!",
+       "a dot b dash c dot d e slash index dot h t m l "
+       "ftp dot example dot xyz"},
+      {"www.gov.uk or example.org:8080",
+       "w w w dot gov dot u k or example dot org colon eight zero eight zero"},
+      {"Joe.Smith_9@mail.example.co.uk; mailto:me@x.museum",
+       "joe dot smith underscore nine at mail dot example dot c o dot u k "
+       "me at x dot museum"},
+      /* A blank that was forgotten makes no address. */
+      {"the end.In the day.So", "the end in the day so"}};
+  for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
+    says(n, cases[i][0], cases[i][1]);
+  assert_int_equal(sn_norm_n_spelled(n), 0);
+  /* Signs that the section does not have are dropped, and counted. */
+  sn_norm_destroy(n);
+  sn_norm *const fresh = english();
+  says(fresh, "http://a.com/x*y", "a dot com slash x y");
+  assert_int_equal(sn_norm_n_dropped(fresh), 1);
+  assert_string_equal(sn_norm_dropped(fresh, 0, NULL), "*");
+  sn_norm_destroy(fresh);
+}
+
+static void test_fractions_ranges_and_money(void **state) {
+  (void)state;
+  sn_norm *const n = english();
+  static const char *const cases[][2] = {
+      {"\xc2\xbd cup, \xc2\xbc, \xc2\xbe and \xe2\x85\x9d",
+       "one half cup one quarter three quarters and five eighths"},
+      {"3\xc2\xbd hours, 3 1/2 miles, 2-1/2, 1 \xc2\xbc, 2 3/8",
+       "three and a half hours three and a half miles two and a half "
+       "one and a quarter two and three eighths"},
+      {"5 \xc2\xbe kg, \xc2\xbd kg, 12\xc2\xbd%, 1\xe2\x81\x84"
+       "2, 24/7",
+       "five and three quarters kilograms one half kilogram "
+       "twelve and a half percent one half twenty four over seven"},
+      {"$3-5 million, $10-$20, $5k, $2.5bn, \xc2\xa5"
+       "300, US$5, \xc2\xa5"
+       "3.50",
+       "three to five million dollars ten to twenty dollars "
+       "five thousand dollars two point five billion dollars "
+       "three hundred yen five u s dollars three yen and fifty sen"},
+      {"10-20%, 5-10 kg, 25 m\xc2\xb2, 7.30 p.m., pp. 3-4",
+       "ten to twenty percent five to ten kilograms "
+       "twenty five square meters seven thirty p m pages three to four"}};
+  for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
+    says(n, cases[i][0], cases[i][1]);
+  sn_norm_destroy(n);
+}
+
 static void test_what_is_dropped_is_counted(void **state) {
   (void)state;
   sn_norm *const n = english();
@@ -179,6 +263,9 @@ static void test_every_failed_allocation_is_reported(void **state) {
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(test_english_is_said_as_it_is_read),
+      cmocka_unit_test(test_roman_numerals_are_read_where_they_count),
+      cmocka_unit_test(test_addresses_are_read_sign_by_sign),
+      cmocka_unit_test(test_fractions_ranges_and_money),
       cmocka_unit_test(test_what_is_dropped_is_counted),
       cmocka_unit_test(test_own_rules_replace_the_built_in_ones),
       cmocka_unit_test(test_bad_rules_and_text_are_named),
