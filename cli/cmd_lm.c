@@ -6,6 +6,7 @@
 #include "base/io.h"
 #include "cli/cli.h"
 #include "cli/cmd_lm_save.h"
+#include "lm/class_token.h"
 #include "lm/ngram.h"
 
 /* ---- convert ---- */
@@ -154,6 +155,10 @@ static int run_info(sn_cli *cli) {
   for (size_t i = 0; i < 3; i++)
     sn_cli_print(cli, "%s\t%s\n", names[i],
                  special[i] < 0 ? "none" : sn_ngram_word(lm, special[i]));
+  int32_t n_classes = 0;
+  for (int32_t w = 0; w < sn_ngram_n_words(lm); w++)
+    n_classes += sn_class_token(sn_ngram_word(lm, w)) != SN_CLASS_NONE;
+  sn_cli_print(cli, "classes\t%d\n", n_classes);
   if (o->n_sums > 0.0) print_sums(cli, lm, o->n_sums);
   sn_ngram_destroy(lm);
   return sn_cli_finish(cli, SN_EXIT_OK);

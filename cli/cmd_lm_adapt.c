@@ -4,6 +4,7 @@
 #include "cli/cli.h"
 #include "cli/cmd_lm_save.h"
 #include "lm/adapt.h"
+#include "lm/class_token.h"
 
 static const sn_opt format_table[] = {SN_CLI_LM_FORMAT_OPT, SN_OPT_END};
 
@@ -24,6 +25,7 @@ static int run_adapt(sn_cli *cli) {
   sn_reader *r = NULL;
   sn_adapt_report report;
   sn_status s = sn_ngram_load(cli->args[0], cli->log, &base, &cli->err);
+  if (s == SN_OK) s = sn_class_refuse_found(base, cli->args[0], &cli->err);
   if (s == SN_OK) s = sn_reader_open(cli->args[1], &r, &cli->err);
   if (s == SN_OK)
     s = sn_ngram_adapt(base, r, cli->opts[1], cli->log, &adapted, &report,

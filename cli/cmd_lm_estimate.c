@@ -4,6 +4,7 @@
 
 #include "cli/cmd_lm_count.h"
 #include "cli/cmd_lm_save.h"
+#include "lm/class_token.h"
 #include "lm/classes.h"
 #include "lm/estimate.h"
 #include "lm/ngram.h"
@@ -61,6 +62,22 @@ static sn_status estimate(sn_cli *cli, const char *path, sn_counts *c) {
   return SN_OK;
 }
 
+/* A model does not say which of its words are classes; their names can. */
+static void warn_names(sn_cli *cli, const sn_classes *c, const char *path) {
+  int32_t n = 0;
+  const char *first = "";
+  for (int32_t i = 0; i < sn_symtab_n(c->names); i++) {
+    const char *const name = sn_symtab_get(c->names, i);
+    if (sn_class_token(name) == SN_CLASS_NONE && n++ == 0) first = name;
+  }
+  if (n > 0)
+    sn_warn(cli->log,
+            "%s: %d of %d classes have names like words ('%s'): other commands "
+            "take them for words; with a name like $%s they know a class",
+            path, n, sn_symtab_n(c->names), first,
+            first[0] == '$' ? "NAME" : first);
+}
+
 /* Words of classes that the texts lack are counted. */
 static sn_status save_classes(sn_cli *cli, sn_classes *c, const char *path) {
   int64_t n_unseen = 0;
@@ -87,6 +104,7 @@ static int run_estimate(sn_cli *cli) {
   if (o->classes[0] != '\0') {
     s = sn_classes_load(o->classes, &classes, &cli->err);
     count->classes = &classes;
+    if (s == SN_OK) warn_names(cli, &classes, o->classes);
     if (s == SN_OK && !classes.has_probs && o->classes_out[0] == '\0')
       s = sn_fail(&cli->err, SN_EARG,
                   "%s has no probabilities: name a file for them with "

@@ -8,6 +8,7 @@
 #include "base/mem.h"
 #include "cli/cli.h"
 #include "cli/cmd_lm_save.h"
+#include "lm/class_token.h"
 #include "lm/mix.h"
 #include "lm/word_count.h"
 
@@ -65,6 +66,27 @@ static sn_status tune(sn_cli *cli, const char *path, sn_ngram **lm, size_t n,
   return SN_OK;
 }
 
+/* Named classes are shared like words; says which of them model i lacks. */
+static sn_status warn_lacking(sn_cli *cli, sn_ngram *const *lm, size_t n,
+                              size_t i) {
+  for (size_t k = 0; k < n; k++) {
+    sn_str names = {0};
+    int32_t n_lacking;
+    if (k == i) continue;
+    const sn_status s = sn_class_tokens(lm[k], SN_CLASS_NAMED, lm[i], &names,
+                                        &n_lacking, &cli->err);
+    if (s == SN_OK && n_lacking > 0)
+      sn_warn(cli->log,
+              "%s lacks %d of the classes of %s (%s): it gives them no "
+              "probability, and has their members as words, if at all; "
+              "estimate it from a text that has them too",
+              cli->args[i], n_lacking, cli->args[k], sn_str_get(&names));
+    sn_str_clear(&names);
+    SN_TRY(s);
+  }
+  return SN_OK;
+}
+
 static int run_mix(sn_cli *cli) {
   const mix_opts *const o = cli->opts[0];
   const size_t n = cli->n_args - 1;
@@ -78,12 +100,9 @@ static int run_mix(sn_cli *cli) {
   for (size_t i = 0; i < n && s == SN_OK; i++) {
     w[i] = 1.0 / (double)n;
     s = sn_ngram_load(cli->args[i], cli->log, &lm[i], &cli->err);
-    if (s == SN_OK && sn_ngram_find(lm[i], "<class-1>") >= 0)
-      s = sn_fail(&cli->err, SN_EMISMATCH,
-                  "%s is a model over classes of words: make it one of words "
-                  "first, with senone lm expand",
-                  cli->args[i]);
+    if (s == SN_OK) s = sn_class_refuse_found(lm[i], cli->args[i], &cli->err);
   }
+  for (size_t i = 0; i < n && s == SN_OK; i++) s = warn_lacking(cli, lm, n, i);
   if (s == SN_OK && o->weights[0] != '\0')
     s = parse_weights(cli, o->weights, w, n);
   if (s == SN_OK && o->tune[0] != '\0') s = tune(cli, o->tune, lm, n, w);
@@ -160,16 +179,35 @@ static sn_status count_words(sn_cli *cli, const sn_ngram *lm, int64_t *counts) {
   return s;
 }
 
+/* A class that the text does not have would look like a word that is rare. */
+static void warn_uncounted(sn_cli *cli, const sn_ngram *lm,
+                           const int64_t *counts) {
+  int32_t n = 0;
+  const char *first = "";
+  for (int32_t w = 0; w < sn_ngram_n_words(lm); w++) {
+    if (counts[w] > 0 || sn_class_token(sn_ngram_word(lm, w)) != SN_CLASS_NAMED)
+      continue;
+    if (n++ == 0) first = sn_ngram_word(lm, w);
+  }
+  if (n > 0)
+    sn_warn(cli->log,
+            "%d classes of %s are not in the text (%s%s) and become less "
+            "likely; write the class where the text has a member",
+            n, cli->args[0], first, n > 1 ? ", ..." : "");
+}
+
 static int run_marginals(sn_cli *cli) {
   const marginal_opts *const o = cli->opts[0];
   sn_ngram *lm = NULL, *adapted = NULL;
   int64_t *counts = NULL;
   sn_status s = sn_ngram_load(cli->args[0], cli->log, &lm, &cli->err);
+  if (s == SN_OK) s = sn_class_refuse_found(lm, cli->args[0], &cli->err);
   if (s == SN_OK) {
     counts = sn_calloc((size_t)sn_ngram_n_words(lm), sizeof *counts);
     s = counts == NULL ? sn_fail_nomem(&cli->err, "adapting")
                        : count_words(cli, lm, counts);
   }
+  if (s == SN_OK) warn_uncounted(cli, lm, counts);
   if (s == SN_OK)
     s = sn_ngram_adapt_marginals(lm, counts, o->prior, o->beta, &adapted,
                                  &cli->err);

@@ -2,6 +2,7 @@
 /* senone lm ppl. */
 #include "base/io.h"
 #include "cli/cli.h"
+#include "cli/cmd_lm_save.h"
 #include "lm/classes.h"
 #include "lm/ngram.h"
 #include "lm/perplexity.h"
@@ -72,6 +73,28 @@ static sn_status add_texts(sn_cli *cli, sn_ppl *p) {
   return SN_OK;
 }
 
+/* A file of another model's classes would leave words unknown in silence. */
+static sn_status load_classes(sn_cli *cli, const sn_ngram *lm,
+                              sn_classes *classes) {
+  const char *const path = ((const ppl_opts *)cli->opts[0])->classes;
+  SN_TRY(sn_classes_load(path, classes, &cli->err));
+  const int32_t n = sn_symtab_n(classes->names);
+  int32_t n_lacking = 0;
+  for (int32_t i = 0; i < n; i++)
+    n_lacking += sn_ngram_find(lm, sn_symtab_get(classes->names, i)) < 0;
+  if (n_lacking == n)
+    return sn_fail(&cli->err, SN_EMISMATCH,
+                   "none of the %d classes of %s is a word of %s", n, path,
+                   cli->args[0]);
+  if (n_lacking > 0)
+    sn_warn(cli->log, "%d of the %d classes of %s are no words of %s",
+            n_lacking, n, path, cli->args[0]);
+  if (!classes->has_probs)
+    sn_warn(cli->log, "%s has no probabilities: words of a class are equal",
+            path);
+  return SN_OK;
+}
+
 static int run_ppl(sn_cli *cli) {
   const ppl_opts *const o = cli->opts[0];
   sn_ngram *lm = NULL;
@@ -80,13 +103,18 @@ static int run_ppl(sn_cli *cli) {
   sn_status s = sn_ngram_load(cli->args[0], cli->log, &lm, &cli->err);
   if (s == SN_OK && o->classes[0] != '\0') {
     sn_ppl_opts *const how = cli->opts[1];
-    s = sn_classes_load(o->classes, &classes, &cli->err);
+    s = load_classes(cli, lm, &classes);
     how->classes = &classes;
   }
   if (s == SN_OK) s = sn_ppl_create(lm, cli->opts[1], &p, &cli->err);
   if (s == SN_OK) s = add_texts(cli, p);
   if (s == SN_OK && sn_ppl_get_sums(p)->n_sentences == 0)
     sn_warn(cli->log, "the text has no sentences");
+  if (s == SN_OK && classes.words == NULL && sn_ppl_get_sums(p)->n_oov > 0)
+    s = sn_cli_lm_warn_classes(
+        cli, cli->args[0], lm,
+        "members that are no words of their own count as unknown; "
+        "--classes=FILE says which words are whose");
   if (s == SN_OK) print_result(cli, lm, p);
   sn_ppl_destroy(p);
   sn_classes_clear(&classes);

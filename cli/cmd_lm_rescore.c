@@ -4,6 +4,8 @@
 
 #include "base/io.h"
 #include "cli/cli.h"
+#include "cli/cmd_lm_save.h"
+#include "lm/class_token.h"
 #include "lm/nbest.h"
 
 static sn_status rescore(sn_cli *cli, const sn_ngram *lm) {
@@ -28,9 +30,14 @@ static sn_status rescore(sn_cli *cli, const sn_ngram *lm) {
       sn_cli_print(cli, "%s\t%.6f\t%.6f\t%.6f\t%d\t%s\n", e->id, e->total,
                    e->score, e->lm_logp, e->n_oov, e->words);
   }
-  if (s == SN_OK && sn_nbest_n_oov(n) > 0)
+  if (s == SN_OK && sn_nbest_n_oov(n) > 0) {
     sn_warn(cli->log, "%lld words of the hypotheses are unknown to the model",
             (long long)sn_nbest_n_oov(n));
+    s = sn_cli_lm_warn_classes(
+        cli, cli->args[0], lm,
+        "members that are no words of their own are unknown; make it a model "
+        "of words with senone lm expand");
+  }
   sn_nbest_destroy(n);
   return s;
 }
@@ -38,6 +45,7 @@ static sn_status rescore(sn_cli *cli, const sn_ngram *lm) {
 static int run_rescore(sn_cli *cli) {
   sn_ngram *lm = NULL;
   sn_status s = sn_ngram_load(cli->args[0], cli->log, &lm, &cli->err);
+  if (s == SN_OK) s = sn_class_refuse_found(lm, cli->args[0], &cli->err);
   if (s == SN_OK) s = rescore(cli, lm);
   sn_ngram_destroy(lm);
   return s == SN_OK ? sn_cli_finish(cli, SN_EXIT_OK) : sn_cli_fail(cli);

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/str.h"
+#include "lm/class_token.h"
 
 static bool is_arpa_name(const char *path) {
   static const char *const ends[] = {".arpa", ".lm", ".gz"};
@@ -30,6 +31,21 @@ void sn_cli_lm_report(sn_cli *cli, const char *what, const sn_ngram *lm) {
       break;
   sn_info(cli->log, "%s: %s", what, sn_str_get(&text));
   sn_str_clear(&text);
+}
+
+sn_status sn_cli_lm_warn_classes(sn_cli *cli, const char *what,
+                                 const sn_ngram *lm, const char *means) {
+  sn_str names = {0};
+  int32_t n = 0;
+  sn_status s =
+      sn_class_tokens(lm, SN_CLASS_NAMED, NULL, &names, &n, &cli->err);
+  if (s == SN_OK && n == 0)
+    s = sn_class_tokens(lm, SN_CLASS_FOUND, NULL, &names, &n, &cli->err);
+  if (s == SN_OK && n > 0)
+    sn_warn(cli->log, "%s has %d classes (%s): %s", what, n, sn_str_get(&names),
+            means);
+  sn_str_clear(&names);
+  return s;
 }
 
 sn_status sn_cli_lm_save_as(sn_cli *cli, const sn_ngram *lm,

@@ -35,4 +35,9 @@ SN_NODISCARD sn_status sn_cli_lm_save_as(sn_cli *cli, const sn_ngram *lm,
                                          const char *path);
 /* Says how many n-grams of each order there are. */
 void sn_cli_lm_report(sn_cli *cli, const char *what, const sn_ngram *lm);
+/* Where some of lm's words stand for classes: warns with their number, names,
+ * and what that `means`. */
+SN_NODISCARD sn_status sn_cli_lm_warn_classes(sn_cli *cli, const char *what,
+                                              const sn_ngram *lm,
+                                              const char *means);
 #endif

@@ -17,6 +17,7 @@
 #include "base/arr.h"
 #include "base/mem.h"
 #include "base/str.h"
+#include "lm/class_token.h"
 #include "lm/count.h"
 #include "lm/estimate.h"
 #include "lm/perplexity.h"
@@ -194,6 +195,31 @@ static void fill_report(const adapter *a, sn_adapt_report *r) {
   r->weight = best_weight(a, -1);
 }
 
+/* Named classes are words of both models, or the mixture is lopsided. */
+static sn_status warn_classes(const sn_ngram *base, const sn_ngram *text,
+                              sn_log *log, sn_err *err) {
+  const struct {
+    const sn_ngram *has, *lacks;
+    const char *says;
+  } rows[] = {{base, text,
+               "classes of the base model are not in the text: write the class "
+               "where the text has a member"},
+              {text, base,
+               "classes of the text are not in the base model, which has their "
+               "members as words, if at all"}};
+  for (size_t i = 0; i < 2; i++) {
+    sn_str names = {0};
+    int32_t n;
+    const sn_status s = sn_class_tokens(rows[i].has, SN_CLASS_NAMED,
+                                        rows[i].lacks, &names, &n, err);
+    if (s == SN_OK && n > 0)
+      sn_warn(log, "%d %s (%s)", n, rows[i].says, sn_str_get(&names));
+    sn_str_clear(&names);
+    SN_TRY(s);
+  }
+  return SN_OK;
+}
+
 static sn_status adapt(adapter *a, sn_reader *text, sn_log *log, sn_ngram **out,
                        sn_adapt_report *report, sn_err *err) {
   if (sn_ngram_eos(a->base) < 0)
@@ -210,7 +236,8 @@ static sn_status adapt(adapter *a, sn_reader *text, sn_log *log, sn_ngram **out,
   SN_TRY(estimate(a, -1, &lm, err));
   const sn_ngram *const both[] = {a->base, lm};
   const double weights[] = {1.0 - report->weight, report->weight};
-  const sn_status s = sn_ngram_mix(both, weights, 2, log, out, err);
+  sn_status s = warn_classes(a->base, lm, log, err);
+  if (s == SN_OK) s = sn_ngram_mix(both, weights, 2, log, out, err);
   sn_ngram_destroy(lm);
   return s;
 }

@@ -87,6 +87,72 @@ wait $pid || got=$?
 says interrupted
 absent many.classes*
 
+# Names say that a word is a class: $CITY, <class-2>; others are warned of.
+printf 'fly to $CITY\nfly from $CITY to $CITY\n' >fly.txt
+printf 'fly to paris\nwalk to $TOWN\n' >walk.txt
+run 0 "$senone" lm estimate --method=wb fly.txt -o fly.arpa
+run 0 "$senone" lm estimate --method=wb walk.txt -o walk.arpa
+run 0 "$senone" lm info fly.arpa
+prints '^classes	1$'
+run 0 "$senone" lm info c.arpa
+prints '^classes	3$'
+printf 'price $5\n' | "$senone" lm estimate --method=wb -o price.arpa
+run 0 "$senone" lm info price.arpa
+prints '^classes	0$'
+run 0 "$senone" lm estimate --method=wb --classes=given.txt --classes-out=shares.txt fit.txt -o g.arpa
+says "given.txt: 1 of 1 classes have names like words \('X'\).* \\\$X"
+sed 's/X$/$X/' given.txt >named.txt
+run 0 "$senone" lm estimate --method=wb --classes=named.txt --classes-out=named-shares.txt fit.txt -o n.arpa
+! grep -q 'names like words' err || fail 'warned of a named class'
+
+# Each command says what it does with them. A class that both models have is
+# shared: the sum is theirs, and graph build --class takes the result.
+run 0 "$senone" lm mix fly.arpa fly.arpa same.arpa
+! grep -q lacks err || fail 'warned of a class that both have'
+run 0 "$senone" lm info --sums=100 same.arpa
+prints '^classes	1$'
+prints '^sum-least	(0\.99999|1\.0000)'
+# ... <s> fly to $CITY </s> has the same probability in the mixture of a model with itself
+p() { "$senone" lm ppl "$1" fly.txt | awk -F'\t' '$1 == "log10p" {print $2}'; }
+[ "$(p same.arpa)" = "$(p fly.arpa)" ] || fail "mixed with itself: $(p same.arpa), $(p fly.arpa)"
+run 0 "$senone" lm mix fly.arpa walk.arpa x.arpa
+says 'walk.arpa lacks 1 of the classes of fly.arpa \(\$CITY\)'
+says 'fly.arpa lacks 1 of the classes of walk.arpa \(\$TOWN\)'
+rm x.arpa
+run 0 "$senone" lm adapt --folds=2 fly.arpa walk.txt x.arpa
+says '1 classes of the base model are not in the text: .*\(\$CITY\)'
+says '1 classes of the text are not in the base model, .*\(\$TOWN\)'
+run 0 "$senone" lm adapt --folds=2 fly.arpa fly.txt x.arpa
+! grep -q classes err || fail 'warned of classes that both have'
+run 0 "$senone" lm marginals fly.arpa walk.txt x.arpa
+says '1 classes of fly.arpa are not in the text \(\$CITY\)'
+run 0 "$senone" lm marginals fly.arpa fly.txt x.arpa
+! grep -q classes err || fail 'warned of classes that are in the text'
+run 0 "$senone" lm prune --n-grams=8 fly.arpa x.arpa
+run 0 "$senone" lm info x.arpa
+prints '^classes	1$'
+run 0 "$senone" lm random --n=50 fly.arpa
+prints '\$CITY'
+run 0 "$senone" lm ppl fly.arpa walk.txt
+says 'fly.arpa has 1 classes \(\$CITY\): .* --classes=FILE'
+run 0 "$senone" lm ppl c.arpa held.txt
+says 'c.arpa has 3 classes \(<class-.*\): .* --classes=FILE'
+run 0 "$senone" lm ppl --classes=named-shares.txt n.arpa held.txt
+! grep -q 'has 1 classes' err || fail 'warned though the classes are given'
+run 1 "$senone" lm ppl --classes=c.txt fly.arpa held.txt
+says 'none of the 3 classes of c.txt is a word of fly.arpa'
+printf 'u\t-1\tfly to paris\n' >nbest
+run 0 "$senone" lm rescore fly.arpa nbest
+says 'fly.arpa has 1 classes \(\$CITY\)'
+rm x.arpa
+for c in 'mix w.arpa c.arpa' 'adapt --folds=2 c.arpa held.txt' 'marginals c.arpa held.txt'; do
+  run 1 "$senone" lm $c x.arpa
+  says "c.arpa is a model over classes of words: '<class-.* senone lm expand"
+done
+run 1 "$senone" lm rescore c.arpa nbest
+says 'c.arpa is a model over classes of words'
+absent x.arpa
+
 # Refused: files that are none, words twice, words of both kinds.
 printf 'x0\tX\nx0\tY\n' >bad.txt
 run 1 "$senone" lm estimate --classes=bad.txt fit.txt -o x.arpa
