@@ -13,6 +13,7 @@
 #include "base/io.h"
 #include "base/mem.h"
 #include "decoder/lat_words.h"
+#include "lm/class_token.h"
 
 static bool is_set(const char *s) { return s != NULL && s[0] != '\0'; }
 
@@ -71,9 +72,9 @@ static sn_status choose_files(const senone_model *m, const sn_ini *ini,
   if (is_set(s->classes))
     return sn_fail(
         err, SN_EARG,
-        "rescore-lm: it has the members of a class as words of their "
-        "own, where the graph's model has the class; leave out class "
-        "or rescore-lm");
+        "rescore-lm: what the members of a class cost in the graph can not be "
+        "taken out; leave out class or rescore-lm, or make models of words "
+        "(senone lm expand)");
   if (grammar)
     return sn_fail(err, SN_EARG,
                    "rescore-lm: a graph of a grammar or of phrases has no "
@@ -103,6 +104,25 @@ static sn_status choose_files(const senone_model *m, const sn_ini *ini,
   return SN_OK;
 }
 
+/* A graph file tells whether more than an n-gram model is in it. */
+static sn_status check_graph(const senone_model *m, sn_err *err) {
+  const char *const classes = sn_graph_meta(m->graph, "classes");
+  const char *const grammar = sn_graph_meta(m->graph, "grammar");
+  if (classes != NULL)
+    return sn_fail(err, SN_EMISMATCH,
+                   "rescore-lm: the graph was made with classes (%s), and what "
+                   "their members cost in it can not be taken out; leave out "
+                   "rescore-lm, or make the graph of a model of words (senone "
+                   "lm expand)",
+                   classes);
+  if (grammar != NULL)
+    return sn_fail(err, SN_EMISMATCH,
+                   "rescore-lm: the graph has a grammar or phrases (%s), which "
+                   "no language model could replace; leave out rescore-lm",
+                   grammar);
+  return SN_OK;
+}
+
 /* The graph tells how many n-grams it was made from. */
 static sn_status check_first(const senone_model *m, const char *path,
                              const sn_ngram *lm, sn_err *err) {
@@ -124,10 +144,12 @@ sn_status sni_second_open(senone_model *m, const sn_ini *ini,
   char *first = NULL, *full = NULL;
   sn_status s = choose_files(m, ini, set, &first, &full, err);
   if (s == SN_OK && full != NULL) {
-    s = read_opts(m, ini, &x->opts, err);
+    s = check_graph(m, err);
+    if (s == SN_OK) s = read_opts(m, ini, &x->opts, err);
     if (s == SN_OK) s = sn_ngram_load(first, m->log, &x->first, err);
     if (s == SN_OK) s = check_first(m, first, x->first, err);
     if (s == SN_OK) s = sn_ngram_load(full, m->log, &x->full, err);
+    if (s == SN_OK) s = sn_class_refuse_found(x->full, full, err);
     if (s == SN_OK) s = map_words(m, x, err);
   }
   sn_free(first);

@@ -2,6 +2,7 @@
 /* senone lattice rescore. */
 #include "cli/cmd_lattice_internal.h"
 #include "decoder/lat_rescore.h"
+#include "lm/class_token.h"
 
 typedef struct rescore_opts {
   const char *lm, *old_lm;
@@ -64,6 +65,32 @@ static sn_status rescore_one(sn_cli *cli, void *user, const sni_lat_in *in,
   return SN_OK;
 }
 
+/* What the members of a class cost in a graph is in no model: --old-lm must
+ * have none. */
+static sn_status check_classes(sn_cli *cli, const char *path,
+                               const sn_ngram *lm, bool is_old) {
+  sn_str names = {0};
+  int32_t n = 0;
+  if (lm == NULL) return SN_OK;
+  SN_TRY(sn_class_refuse_found(lm, path, &cli->err));
+  sn_status s =
+      sn_class_tokens(lm, SN_CLASS_NAMED, NULL, &names, &n, &cli->err);
+  if (s == SN_OK && n > 0 && is_old)
+    s = sn_fail(
+        &cli->err, SN_EMISMATCH,
+        "--old-lm: %s has %d classes (%s): what their members cost in a "
+        "graph made with --class can not be taken out; make a graph of "
+        "a model of words (senone lm expand) to rescore its lattices",
+        path, n, sn_str_get(&names));
+  else if (s == SN_OK && n > 0)
+    sn_warn(cli->log,
+            "--lm: %s has %d classes (%s): members that are no words of their "
+            "own are unknown",
+            path, n, sn_str_get(&names));
+  sn_str_clear(&names);
+  return s;
+}
+
 static int run_rescore(sn_cli *cli) {
   const rescore_opts *const o = cli->opts[1];
   if (o->lm[0] == '\0' && o->old_lm[0] == '\0')
@@ -74,6 +101,8 @@ static int run_rescore(sn_cli *cli) {
     s = sn_ngram_load(o->old_lm, cli->log, &j.old.lm, &cli->err);
   if (s == SN_OK && o->lm[0] != '\0')
     s = sn_ngram_load(o->lm, cli->log, &j.now.lm, &cli->err);
+  if (s == SN_OK) s = check_classes(cli, o->old_lm, j.old.lm, true);
+  if (s == SN_OK) s = check_classes(cli, o->lm, j.now.lm, false);
   if (s == SN_OK) s = sni_lat_filter(cli, rescore_one, &j);
   if (s == SN_OK)
     sn_info(cli->log,
