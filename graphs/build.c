@@ -147,11 +147,7 @@ static sn_status check_missing(const sni_missing *m, int32_t n_left,
                    "lexicon and acoustic model: %s%s; add them (senone lexicon "
                    "add) or leave them out with --on-missing=drop%s",
                    (long long)m->n_words, sn_str_get(&m->names),
-                   m->n_words > 5 ? ", ..." : "",
-                   strstr(sn_str_get(&m->names), "'$") != NULL
-                       ? "; a word like '$NAME' may stand for a list or a "
-                         "grammar: --class=NAME=FILE"
-                       : "");
+                   m->n_words > 5 ? ", ..." : "", sni_missing_hint(m));
   if (m->n_words > 0)
     sn_warn(log,
             "%lld words of the language model are not in the lexicon and are "

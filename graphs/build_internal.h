@@ -74,6 +74,8 @@ typedef struct sni_missing {
   int64_t n_words;
   sn_str names; /* the first few, quoted */
 } sni_missing;
+/* What to do, as the end of a message, where a class may be among the words. */
+const char *sni_missing_hint(const sni_missing *m);
 
 void sni_wordgraph_clear(sni_wordgraph *g);
 /* has_pron: [lexicon words] whether a word can be said at all. classes: or

@@ -11,6 +11,7 @@
 
 #include "base/mem.h"
 #include "graphs/build_internal.h"
+#include "lm/class_token.h"
 
 enum { N_NAMED = 5 }; /* words named in a message */
 
@@ -70,6 +71,13 @@ sn_status sni_wordgraph_word(sni_wordgraph *g, const sn_lexicon *lex,
   return SN_OK;
 }
 
+const char *sni_missing_hint(const sni_missing *m) {
+  return strstr(sn_str_get(&m->names), "'$") != NULL
+             ? "; a word like '$NAME' may stand for a list or a grammar: "
+               "--class=NAME=FILE"
+             : "";
+}
+
 /* ---- N-grams ---- */
 
 typedef struct ngram_reader {
@@ -91,6 +99,7 @@ static sn_status map_words(ngram_reader *r, const sn_lexicon *lex,
                            const sn_word_classes *classes, sn_log *log,
                            sni_missing *missing, sn_err *err) {
   const int32_t n = sn_ngram_n_words(r->lm);
+  SN_TRY(sn_class_refuse_found(r->lm, "the language model", err));
   r->words = sn_calloc((size_t)n, sizeof *r->words);
   if (r->words == NULL) return sn_fail_nomem(err, "words");
   for (int32_t w = 0; w < n; w++) {
@@ -101,7 +110,8 @@ static sn_status map_words(ngram_reader *r, const sn_lexicon *lex,
                                 sn_ngram_word(r->lm, w), &r->words[w], err));
   }
   for (size_t k = 0; classes != NULL && k < classes->n; k++)
-    if (sn_ngram_find(r->lm, classes->list[k].token) < 0)
+    if (!classes->list[k].is_part &&
+        sn_ngram_find(r->lm, classes->list[k].token) < 0)
       return sn_fail(err, SN_EMISMATCH,
                      "class '%s': the language model has no such word",
                      classes->list[k].token);

@@ -100,8 +100,8 @@ sn_status sni_wordgraph_grammar(const sn_grammar *grammar,
   if (sn_fst_start(tidied) < 0) {
     s = missing->n_words > 0
             ? sn_fail(err, SN_EMISMATCH,
-                      "grammar: no sentence is left: the lexicon lacks %s",
-                      sn_str_get(&missing->names))
+                      "grammar: no sentence is left: the lexicon lacks %s%s",
+                      sn_str_get(&missing->names), sni_missing_hint(missing))
             : sn_fail(err, SN_EARG, "grammar: it has no sentence");
     goto fail;
   }

@@ -1,5 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Classes that stand for words of a model. */
+/* Classes that stand for words of a model.
+ *
+ * Classes within classes are put in when all files are loaded, those first that
+ * contain no others: an arc of "$CITY" becomes an arc without a word into a
+ * copy of the class, and one out of it. What goes round in a circle is never
+ * ready. */
 #include "lm/word_class.h"
 
 #include <string.h>
@@ -69,6 +74,122 @@ static sn_status load_one(sn_word_classes *c, sn_span name, sn_span path,
   return s;
 }
 
+/* ---- Classes within classes ---- */
+
+#define MAX_ARCS 3000000u /* 50 MB: classes that double and double again */
+
+/* The class that a word of a member names, or NULL. */
+static sn_word_class *class_of(const sn_word_classes *c, const sn_grammar *g,
+                               int32_t word) {
+  const char *const text = word >= 0 ? sn_symtab_get(g->words, word) : "";
+  for (size_t k = 0; text[0] == '$' && k < c->n; k++)
+    if (strcmp(c->list[k].token, text) == 0) return &c->list[k];
+  return NULL;
+}
+
+/* The first class that k contains and that is not done, or NULL. */
+static sn_word_class *first_undone(const sn_word_classes *c, const bool *done,
+                                   size_t k) {
+  const sn_grammar *const g = &c->list[k].members;
+  for (size_t i = 0; i < g->arcs.n; i++) {
+    sn_word_class *const part = class_of(c, g, g->arcs.data[i].word);
+    if (part != NULL && !done[part - c->list]) return part;
+  }
+  return NULL;
+}
+
+/* A copy of `part` between the ends of an arc that is taken out of g. */
+static sn_status put_in(sn_grammar *g, sn_grammar_arc at,
+                        const sn_grammar *part, sn_err *err) {
+  const int32_t base = g->n_states;
+  const sn_grammar_arc in = {at.from, base + part->start, -1, at.logp};
+  const sn_grammar_arc out = {base + part->final, at.to, -1, 0.0f};
+  if (g->arcs.n + part->arcs.n > MAX_ARCS)
+    return sn_fail(err, SN_EARG,
+                   "with the classes within it, it has more than %u arcs; give "
+                   "classes that are in one another fewer members",
+                   MAX_ARCS);
+  SN_TRY(SN_ARR_PUSH(&g->arcs, in, err));
+  for (size_t i = 0; i < part->arcs.n; i++) {
+    sn_grammar_arc a = part->arcs.data[i];
+    a.from += base;
+    a.to += base;
+    if (a.word >= 0) {
+      const char *const text = sn_symtab_get(part->words, a.word);
+      SN_TRY(sn_symtab_add(g->words, text, strlen(text), &a.word, err));
+    }
+    SN_TRY(SN_ARR_PUSH(&g->arcs, a, err));
+  }
+  g->n_states += part->n_states;
+  return SN_ARR_PUSH(&g->arcs, out, err);
+}
+
+/* All classes that k contains are done. Arcs of copies need no look. */
+static sn_status put_all_in(sn_word_classes *c, size_t k, sn_err *err) {
+  sn_grammar *const g = &c->list[k].members;
+  const size_t n = g->arcs.n;
+  size_t n_kept = 0;
+  for (size_t i = 0; i < n; i++) {
+    const sn_grammar_arc a = g->arcs.data[i];
+    sn_word_class *const part = class_of(c, g, a.word);
+    if (part == NULL) continue;
+    part->is_part = true;
+    const sn_status s = put_in(g, a, &part->members, err);
+    if (s != SN_OK) {
+      sn_err_context(err, "class '%s'", c->list[k].token);
+      return s;
+    }
+  }
+  for (size_t i = 0; i < g->arcs.n; i++)
+    if (i >= n || class_of(c, g, g->arcs.data[i].word) == NULL)
+      g->arcs.data[n_kept++] = g->arcs.data[i];
+  g->arcs.n = n_kept;
+  return SN_OK;
+}
+
+/* Follows classes that are not done, from k, until one comes again. */
+static sn_status fail_circle(const sn_word_classes *c, const bool *done,
+                             size_t k, sn_err *err) {
+  bool seen[SN_WORD_CLASS_MAX] = {false};
+  sn_str way = {0};
+  while (!seen[k]) { /* into the circle */
+    seen[k] = true;
+    k = (size_t)(first_undone(c, done, k) - c->list);
+  }
+  const size_t first = k;
+  sn_status s = sn_str_adds(&way, c->list[k].token, err);
+  do {
+    k = (size_t)(first_undone(c, done, k) - c->list);
+    if (s == SN_OK) s = sn_str_addf(&way, err, " -> %s", c->list[k].token);
+  } while (k != first && s == SN_OK);
+  if (s == SN_OK)
+    s = sn_fail(err, SN_EARG,
+                "class '%s' contains itself: %s; write one of them without the "
+                "next",
+                c->list[first].token, sn_str_get(&way));
+  sn_str_clear(&way);
+  return s;
+}
+
+static sn_status nest(sn_word_classes *c, sn_err *err) {
+  bool done[SN_WORD_CLASS_MAX] = {false};
+  size_t n_done = 0;
+  while (n_done < c->n) {
+    const size_t before = n_done;
+    for (size_t k = 0; k < c->n; k++) {
+      if (done[k] || first_undone(c, done, k) != NULL) continue;
+      SN_TRY(put_all_in(c, k, err));
+      done[k] = true;
+      n_done++;
+    }
+    if (n_done > before) continue;
+    size_t k = 0;
+    while (done[k]) k++;
+    return fail_circle(c, done, k, err);
+  }
+  return SN_OK;
+}
+
 sn_status sn_word_classes_load(const char *spec, sn_word_classes *out,
                                sn_err *err) {
   sn_span rest = sn_word_class_list(spec), name, path;
@@ -82,6 +203,7 @@ sn_status sn_word_classes_load(const char *spec, sn_word_classes *out,
     if (s != SN_OK || !more) break;
     s = load_one(out, name, path, err);
   }
+  if (s == SN_OK) s = nest(out, err);
   if (s != SN_OK) sn_word_classes_clear(out);
   return s;
 }

@@ -17,6 +17,7 @@ extern "C" {
 typedef struct sn_word_class {
   char *token; /* the model's word: "$CITY" */
   sn_grammar members;
+  bool is_part; /* a member of another class has it: the model need not */
 } sn_word_class;
 
 /* Zeroed is empty and valid. */
@@ -35,8 +36,11 @@ sn_span sn_word_class_list(const char *spec);
 SN_NODISCARD sn_status sn_word_class_next(sn_span *rest, sn_span *name,
                                           sn_span *path, bool *more,
                                           sn_err *err);
-/* Loads all of "NAME=FILE,NAME=FILE"; a file as sn_grammar_load_members. EARG
- * for a name twice, EFORMAT and EIO with the file. */
+/* Loads all of "NAME=FILE,NAME=FILE"; a file as sn_grammar_load_members. A
+ * member may have other classes of the list as words ("$CITY airport"): their
+ * members are put in their place, P(phrase) times P(member of the class). EARG
+ * for a name twice, for a class that contains itself (with the way) or
+ * grows beyond 3 million arcs; EFORMAT and EIO with the file. */
 SN_NODISCARD sn_status sn_word_classes_load(const char *spec,
                                             sn_word_classes *out, sn_err *err);
 void sn_word_classes_clear(sn_word_classes *c);

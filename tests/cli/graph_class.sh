@@ -38,6 +38,28 @@ recognise numbers.txt
 printf 'stop\n' >words.txt
 build 0 --class=NUMBER=numbers.txt,SIDE=side.gram --words=words.txt -o both.sng
 
+# A class within a class, which the model does not have itself.
+printf '$UNIT hundred\t1\n$UNIT\t9\n' >nested.txt
+printf 'two\nten\n' >units.txt
+build 0 --class=NUMBER=nested.txt,SIDE=side.gram,UNIT=units.txt -o nested.sng
+printf 'two hundred\t1\nten hundred\t1\ntwo\t9\nten\t9\n' >all.txt
+build 0 --class=NUMBER=all.txt,SIDE=side.gram -o all.sng
+same() { run 0 "$senone" graph info "$1"; grep -vE '^(classes|bytes)' out; }
+[ "$(same nested.sng)" = "$(same all.sng)" ] || fail 'a class within a class is another graph'
+run 0 "$senone" transcribe -m en-us --graph=nested.sng --raw-rate=16000 "$testdata/goforward.raw"
+[ "$(cat out)" = 'go forward ten meters' ] || fail "$(cat out)"
+printf 'two\n$NUMBER ten\n' >round.txt
+build 1 --class=NUMBER=nested.txt,SIDE=side.gram,UNIT=round.txt -o x.sng
+says "class '\\\$NUMBER' contains itself: \\\$NUMBER -> \\\$UNIT -> \\\$NUMBER"
+build 1 --class=NUMBER=nested.txt,SIDE=side.gram -o x.sng
+says "'\\\$UNIT'.*--class=NAME=FILE"
+
+# A model of found classes has no words.
+printf 'go\t<class-1>\t0.5\nturn\t<class-1>\t0.5\n' >found.txt
+run 0 "$senone" lm estimate --method=wb --classes=found.txt text.txt -o found.arpa
+run 1 "$senone" graph build --model="$model" --lm=found.arpa -o x.sng
+says "'<class-1>'.* senone lm expand"
+
 # Refused, with what is wrong and nothing left behind.
 build 1 --class=NUMBER=numbers.txt,SIDE=side.gram,CITY=numbers.txt -o x.sng
 says "class '\\\$CITY': the language model has no such word"
@@ -59,6 +81,20 @@ run 1 "$senone" transcribe -m en-us --class=A=words.txt --cache=none "$testdata/
 says 'give one'
 run 1 "$senone" transcribe -m en-us --lm=text.arpa --class=NUMBER=numbers.txt,SIDE=side.gram \
   --rescore-lm=text.arpa --cache=none "$testdata/cards/001.wav"
-says 'rescore-lm'
+says 'rescore-lm: what the members of a class cost'
+# A graph file knows what it was made of.
+printf 'go forward ten meters\n' | "$senone" lm estimate --method=wb -o big.arpa
+for g in g both; do
+  run 1 "$senone" transcribe -m en-us --graph=$g.sng --graph-lm=text.arpa --rescore-lm=big.arpa \
+    --raw-rate=16000 "$testdata/goforward.raw"
+  says 'rescore-lm: the graph was made with classes \(\$NUMBER \$SIDE\)'
+done
+run 0 "$senone" graph build --model="$model" --lm=big.arpa --words=words.txt -o words.sng
+run 1 "$senone" transcribe -m en-us --graph=words.sng --graph-lm=big.arpa --rescore-lm=big.arpa \
+  --raw-rate=16000 "$testdata/goforward.raw"
+says 'rescore-lm: the graph has a grammar or phrases'
+run 0 "$senone" transcribe -m en-us --graph=g.sng --lattice=ark:g.lat --raw-rate=16000 "$testdata/goforward.raw"
+run 1 "$senone" lattice rescore --old-lm=text.arpa --lm=big.arpa ark:g.lat ark:x.lat
+says 'text.arpa has 2 classes \(\$NUMBER, \$SIDE\): what their members cost'
 absent x.sng
 echo ok

@@ -30,8 +30,26 @@ static const char name_gram[] =
     "#JSGF V1.0; grammar n; public <n> = /3/ v [y] | /1/ w2 w2;";
 static const phrase name[] = {
     {{"v"}, 0.375}, {{"v", "y"}, 0.375}, {{"w2", "w2"}, 0.25}};
+/* The same with $NAME in $CITY: all that it then stands for. */
+static const char nested_list[] = "x $NAME\t2\n$NAME\t1\nw3\t1\n";
+static const phrase nested[] = {{{"x", "v"}, 0.1875},
+                                {{"x", "v", "y"}, 0.1875},
+                                {{"x", "w2", "w2"}, 0.125},
+                                {{"v"}, 0.25 * 0.375},
+                                {{"v", "y"}, 0.25 * 0.375},
+                                {{"w2", "w2"}, 0.0625},
+                                {{"w3"}, 0.25}};
+
+typedef struct city_class {
+  const char *text;
+  const phrase *list;
+  size_t n;
+} city_class;
+static const city_class flat_city = {city_list, city, 4},
+                        nested_city = {nested_list, nested, 7};
 
 typedef struct fixture {
+  const city_class *city;
   sn_lexicon lex;
   sn_ngram *lm;
   bool has_pron[N_VOCABULARY + 4];
@@ -49,12 +67,12 @@ static void put(const char *path, const char *text) {
   fclose(f);
 }
 
-static void load_classes(fixture *f) {
+static void load_classes(fixture *f, const city_class *cities) {
   sn_err err = {0};
   char spec[1200], path[2][512];
   snprintf(path[0], sizeof path[0], "%s", temp_path("city.txt"));
   snprintf(path[1], sizeof path[1], "%s", temp_path("name.gram"));
-  put(path[0], city_list);
+  put(path[0], cities->text);
   put(path[1], name_gram);
   snprintf(spec, sizeof spec, " CITY = %s,$NAME=%s", path[0], path[1]);
   must(sn_word_classes_load(spec, &f->classes, &err), &err);
@@ -62,10 +80,12 @@ static void load_classes(fixture *f) {
   assert_string_equal(f->classes.list[1].token, "$NAME");
   unlink(path[0]);
   unlink(path[1]);
+  f->city = cities;
 }
 
 /* A random model over w2, w3 and the classes: w4 is $CITY, w5 $NAME. */
-static void open_model(fixture *f, int order, uint64_t seed) {
+static void open_model_of(fixture *f, int order, uint64_t seed,
+                          const city_class *cities) {
   const random_lm shape = {.order = order,
                            .n_words = 6,
                            .keep = 0.5,
@@ -95,7 +115,11 @@ static void open_model(fixture *f, int order, uint64_t seed) {
   must(sn_lexicon_group(&f->lex, &err), &err);
   for (int i = 0; i < N_VOCABULARY; i++) f->has_pron[i] = true;
   sn_opt_defaults(sn_graph_opt_table, &f->opts);
-  load_classes(f);
+  load_classes(f, cities);
+}
+
+static void open_model(fixture *f, int order, uint64_t seed) {
+  open_model_of(f, order, seed, &flat_city);
 }
 
 static sn_status build(fixture *f, sn_err *err) {
@@ -181,7 +205,7 @@ static void read_all(reading *r, const char *const *words, int n) {
     read_all(r, words + 1, n - 1);
     r->n--;
   }
-  read_class(r, "$CITY", city, 4, words, n);
+  read_class(r, "$CITY", r->f->city->list, r->f->city->n, words, n);
   read_class(r, "$NAME", name, 3, words, n);
 }
 
@@ -200,8 +224,7 @@ static double best_path(const sni_wordgraph *g, int32_t s, const int32_t *words,
   return cost;
 }
 
-static void test_sentences_cost_what_model_and_classes_say(void **state) {
-  (void)state;
+static void check_sentences(const city_class *cities) {
   int64_t n_ambiguous = 0;
   for (int order = 1; order <= 4; order++)
     for (uint64_t seed = 1; seed <= 6; seed++) {
@@ -209,7 +232,7 @@ static void test_sentences_cost_what_model_and_classes_say(void **state) {
       sn_rng rng;
       sn_err err = {0};
       sn_rng_init(&rng, seed + 77);
-      open_model(&f, order, seed);
+      open_model_of(&f, order, seed, cities);
       must(build(&f, &err), &err);
       must(sni_wordgraph_check(&f.g, &err), &err);
       assert_int_equal(f.missing.n_words, 0);
@@ -233,6 +256,79 @@ static void test_sentences_cost_what_model_and_classes_say(void **state) {
       close_model(&f);
     }
   assert_true(n_ambiguous > 100);
+}
+
+static void test_sentences_cost_what_model_and_classes_say(void **state) {
+  (void)state;
+  check_sentences(&flat_city);
+}
+
+static void test_a_class_within_a_class_stands_for_its_members(void **state) {
+  (void)state;
+  check_sentences(&nested_city);
+  /* The model need not have it. */
+  fixture f;
+  sn_err err = {0};
+  open_model_of(&f, 2, 1, &nested_city);
+  assert_true(f.classes.list[1].is_part && !f.classes.list[0].is_part);
+  f.classes.list[1].token[1] = 'X';
+  must(sni_wordgraph_ngram(f.lm, &f.lex, f.has_pron, &f.opts, &f.classes, NULL,
+                           &f.missing, &f.g, &err),
+       &err);
+  close_model(&f);
+}
+
+/* Loads classes A, B, C, D of these texts; the message is in *err. */
+static sn_status load_four(const char *const *texts, sn_word_classes *c,
+                           sn_err *err) {
+  sn_str spec = {0};
+  char path[4][512];
+  for (int i = 0; i < 4; i++) {
+    char file[24];
+    snprintf(file, sizeof file, "part%d", i);
+    snprintf(path[i], sizeof *path, "%s", temp_path(file));
+    put(path[i], texts[i]);
+    must(
+        sn_str_addf(&spec, NULL, "%s%c=%s", i > 0 ? "," : "", 'A' + i, path[i]),
+        NULL);
+  }
+  sn_err_clear(err);
+  const sn_status s = sn_word_classes_load(sn_str_get(&spec), c, err);
+  for (int i = 0; i < 4; i++) unlink(path[i]);
+  sn_str_clear(&spec);
+  return s;
+}
+
+static void test_classes_that_contain_themselves_are_refused(void **state) {
+  (void)state;
+  sn_word_classes c;
+  sn_err err = {0};
+  /* A is no part of the circle that it leads to; D is sound. */
+  static const char *const round[] = {
+      "x\nto $B\n", "v $C\n", "#JSGF V1.0; grammar c; public <c> = $B [$D];",
+      "y\n"};
+  assert_int_equal(load_four(round, &c, &err), SN_EARG);
+  if (strstr(err.msg, "'$B' contains itself: $B -> $C -> $B;") == NULL)
+    fail_msg("%s", err.msg);
+  static const char *const own[] = {"x\n", "v\n$B v\n", "x\n", "x\n"};
+  assert_int_equal(load_four(own, &c, &err), SN_EARG);
+  if (strstr(err.msg, "'$B' contains itself: $B -> $B;") == NULL)
+    fail_msg("%s", err.msg);
+  /* 21 times 400 names with 400 names each. */
+  sn_str wide[2] = {{0}};
+  for (int i = 0; i < 400; i++) {
+    must(sn_str_addf(&wide[0], NULL, "n%d $D\n", i), NULL);
+    must(sn_str_addf(&wide[1], NULL, "m%d\n", i), NULL);
+  }
+  const char *const many[] = {
+      "x\n",
+      "$C\n$C $C\n$C $C $C\n$C $C $C $C\n$C $C $C $C $C\n$C $C $C $C $C $C\n",
+      sn_str_get(&wide[0]), sn_str_get(&wide[1])};
+  assert_int_equal(load_four(many, &c, &err), SN_EARG);
+  if (strstr(err.msg, "class '$B': with the classes within it") == NULL)
+    fail_msg("%s", err.msg);
+  sn_str_clear(&wide[0]);
+  sn_str_clear(&wide[1]);
 }
 
 /* Order 1: -ln p(w2) - ln p($CITY) - ln P(x y x in $CITY) - ln p(</s>). */
@@ -357,6 +453,8 @@ static void test_running_out_of_memory_leaks_nothing(void **state) {
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(test_sentences_cost_what_model_and_classes_say),
+      cmocka_unit_test(test_a_class_within_a_class_stands_for_its_members),
+      cmocka_unit_test(test_classes_that_contain_themselves_are_refused),
       cmocka_unit_test(test_a_path_is_the_sum_of_model_and_member),
       cmocka_unit_test(test_arcs_to_one_history_share_a_copy),
       cmocka_unit_test(test_faulty_classes_are_refused),
