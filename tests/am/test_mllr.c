@@ -5,7 +5,9 @@
 #include "tests/am/am_support.h"
 
 static const toy toys[] = {{SN_AM_PTM, 3, 8, false, false, false},
-                           {SN_AM_CONTINUOUS, 1, 4, false, false, false}};
+                           {SN_AM_CONTINUOUS, 1, 4, false, false, false},
+                           {SN_AM_SEMI, 1, 100, false, true, true},
+                           {SN_AM_SEMI, 3, 50, false, false, false}};
 enum { N_TOYS = sizeof toys / sizeof toys[0] };
 
 static sn_box *written(const sn_am *am, const sn_map_stats *s,
@@ -188,6 +190,25 @@ static void test_likelihood_never_falls(void **state) {
   clear(&d);
 }
 
+/* Frames of each kind of model: a transform for each stream, that gains. */
+static void test_all_kinds_of_models_gain(void **state) {
+  (void)state;
+  for (size_t i = 0; i < N_TOYS; i++) {
+    const sn_mllr_opts o = {1, 0};
+    data d;
+    sn_mllr_report report;
+    sni_am_view v;
+    make(&d, &toys[i]);
+    sn_box *const box = written(d.am, &d.stats, &o, &v, &report);
+    assert_int_equal(report.n_estimated, toys[i].n_streams);
+    assert_true(report.gain > 0);
+    assert_memory_not_equal(v.means, sni_am_view_of(d.am)->means,
+                            d.stats.n_values * sizeof *v.means);
+    sn_box_destroy(box);
+    clear(&d);
+  }
+}
+
 static void test_classes_follow_the_data(void **state) {
   (void)state;
   data d;
@@ -329,6 +350,7 @@ int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(test_a_known_transform_comes_back),
       cmocka_unit_test(test_likelihood_never_falls),
+      cmocka_unit_test(test_all_kinds_of_models_gain),
       cmocka_unit_test(test_classes_follow_the_data),
       cmocka_unit_test(test_applied_is_written),
       cmocka_unit_test(test_a_model_is_made_or_nothing),
