@@ -9,48 +9,8 @@
 
 #include "api/api_internal.h"
 #include "base/mem.h"
-#include "decoder/adapt.h"
 
 /* ---- The model's part ---- */
-
-static sn_status read_option(sni_adapt *a, const sn_ini *ini, const char *key,
-                             const char *value, sn_err *err) {
-  static const char *const ways[] = {"none", "fmllr", "mllr"};
-  if (strcmp(key, "silence-weight") == 0) {
-    SN_TRY(sn_ini_get_double(ini, "adapt", key, &a->silence_weight, err));
-    if (!(a->silence_weight >= 0 && a->silence_weight <= 1))
-      return sn_fail(err, SN_EFORMAT, "silence-weight = %s: 0 to 1", value);
-    return SN_OK;
-  }
-  if (strcmp(key, "default") == 0) {
-    for (int i = 0; i < 3; i++) {
-      if (strcmp(value, ways[i]) != 0) continue;
-      a->by_default = (senone_adapt_way)i;
-      return SN_OK;
-    }
-    return sn_fail(err, SN_EFORMAT, "default = %s: none, fmllr or mllr", value);
-  }
-  if (strncmp(key, "mllr-", 5) == 0)
-    return sn_opt_set(sn_mllr_opt_table, &a->mllr, key + 5, value, err);
-  return sn_opt_set(sn_fmllr_opt_table, &a->fmllr, key, value, err);
-}
-
-static sn_status read_options(sni_adapt *a, const char *dir, const sn_ini *ini,
-                              sn_err *err) {
-  const char *value = NULL, *key;
-  sn_opt_defaults(sn_fmllr_opt_table, &a->fmllr);
-  sn_opt_defaults(sn_mllr_opt_table, &a->mllr);
-  a->silence_weight = 0.01;
-  for (size_t i = 0; (key = sn_ini_key_at(ini, "adapt", i, &value)) != NULL;
-       i++) {
-    const sn_status s = read_option(a, ini, key, value, err);
-    if (s != SN_OK) {
-      sn_err_context(err, "%s/model.ini: [adapt]", dir);
-      return s == SN_EARG ? SN_EFORMAT : s;
-    }
-  }
-  return SN_OK;
-}
 
 /* A front end that asks for speakers also has to do without. */
 static sn_status open_front_ends(sni_adapt *a, const sn_am *am, sn_err *err) {
@@ -67,7 +27,7 @@ static sn_status open_front_ends(sni_adapt *a, const sn_am *am, sn_err *err) {
 
 sn_status sni_adapt_open(sni_adapt *a, const char *dir, const sn_am *am,
                          const sn_ini *ini, sn_log *log, sn_err *err) {
-  SN_TRY(read_options(a, dir, ini, err));
+  SN_TRY(sn_adapt_opts_read(ini, dir, &a->opts, err));
   SN_TRY(open_front_ends(a, am, err));
   return sn_am_load_part(dir, "am-first", am, log, &a->first, err);
 }
@@ -80,7 +40,7 @@ void sni_adapt_clear(sni_adapt *a) {
 }
 
 int senone_model_adapts(const senone_model *m) {
-  return (int)m->adapt.by_default;
+  return (int)m->adapt.opts.by_default;
 }
 
 const sn_am *sni_adapt_unmoved(const senone_model *m) {
@@ -101,8 +61,9 @@ senone_status senone_speaker_create(const senone_model *m, senone_speaker **out,
   sn_status s = p != NULL ? SN_OK : sn_fail_nomem(&err, "speaker");
   if (s == SN_OK) {
     p->model = m;
-    p->way = m->adapt.by_default != SENONE_ADAPT_NONE ? m->adapt.by_default
-                                                      : SENONE_ADAPT_FMLLR;
+    p->way = m->adapt.opts.by_default == SN_ADAPT_NONE
+                 ? SENONE_ADAPT_FMLLR
+                 : (senone_adapt_way)m->adapt.opts.by_default;
   }
   if (s == SN_OK && m->adapt.base != NULL)
     s = sn_cmvn_stats_create(sn_feat_dim(m->adapt.base), &p->cmvn, &err);
@@ -251,7 +212,7 @@ sn_status sni_speaker_observe(senone_speaker *to, const sni_observed *seen,
                : t == NULL         ? unmoved
                                    : m->am,
       .scales = sn_decoder_scales(seen->decoder),
-      .silence_weight = m->adapt.silence_weight,
+      .silence_weight = m->adapt.opts.silence_weight,
       .ali_tells_loops = seen->lat != NULL};
   const sn_cmat x = sn_am_scorer_kept(seen->scorer);
   sn_mat y = {0};
@@ -274,14 +235,14 @@ sn_status sni_speaker_observe(senone_speaker *to, const sni_observed *seen,
 /* MLLR: new transforms in place of the old. */
 static sn_status adapt_means(senone_speaker *p, senone_adaptation *info,
                              sn_err *err) {
-  const double needed = p->model->adapt.fmllr.min_count;
+  const double needed = p->model->adapt.opts.fmllr.min_count;
   const bool any = p->means.n_gauss > 0;
   const bool enough = any && p->means.n_frames >= needed;
   sn_mllr_report r = {0};
   sn_mllr *m = NULL;
   if (enough)
     SN_TRY(sn_mllr_estimate(sni_adapt_unmoved(p->model), &p->means,
-                            &p->model->adapt.mllr, &m, &r, err));
+                            &p->model->adapt.opts.mllr, &m, &r, err));
   sn_mllr_destroy(p->mllr);
   p->mllr = m;
   *info = (senone_adaptation){.adapted = enough,
@@ -298,7 +259,7 @@ static sn_status adapt_means(senone_speaker *p, senone_adaptation *info,
 static sn_status adapt(senone_speaker *p, senone_adaptation *info,
                        sn_err *err) {
   if (p->way == SENONE_ADAPT_MLLR) return adapt_means(p, info, err);
-  const sn_fmllr_opts *const o = &p->model->adapt.fmllr;
+  const sn_fmllr_opts *const o = &p->model->adapt.opts.fmllr;
   sn_fmllr_result r = {.why = "nothing was observed"};
   sn_transform *t = NULL;
   sn_mat w = {0};

@@ -4,10 +4,9 @@
 #ifndef SN_API_SPEAKER_INTERNAL_H
 #define SN_API_SPEAKER_INTERNAL_H
 #include "am/am.h"
-#include "am/fmllr.h"
-#include "am/mllr.h"
 #include "api/senone.h"
 #include "base/ini.h"
+#include "decoder/adapt.h"
 #include "decoder/decoder.h"
 #include "frontend/feat.h"
 #ifdef __cplusplus
@@ -16,14 +15,11 @@ extern "C" {
 
 /* model.ini [adapt], and what adaptation needs beside the model. */
 typedef struct sni_adapt {
-  senone_adapt_way by_default;
-  sn_fmllr_opts fmllr; /* its min_count is of MLLR, too */
-  sn_mllr_opts mllr;
-  double silence_weight; /* of frames in silence */
-  sn_am *first;          /* of the first pass; NULL: the model's own */
-  sn_feat *alone; /* the front end where the speaker is not known; NULL: as
-                     always, the front end does not ask for speakers */
-  sn_feat *base;  /* with alone: frames whose mean is the speaker's */
+  sn_adapt_opts opts; /* fmllr.min_count is of MLLR, too */
+  sn_am *first;       /* of the first pass; NULL: the model's own */
+  sn_feat *alone;     /* the front end where the speaker is not known; NULL: as
+                         always, the front end does not ask for speakers */
+  sn_feat *base;      /* with alone: frames whose mean is the speaker's */
 } sni_adapt;
 
 struct senone_speaker {

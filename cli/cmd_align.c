@@ -8,15 +8,17 @@
 #include "base/mem.h"
 #include "base/pool.h"
 #include "cli/cli.h"
-#include "frontend/audio.h"
 #include "frontend/datadir.h"
+#include "train/align_adapt.h"
 #include "train/align_output.h"
 #include "train/force_align.h"
 
 typedef struct align_opts {
   const char *model, *lexicon, *text, *output_dir;
-  int32_t output, jobs;
+  int32_t output, jobs, adapt, adapt_passes;
 } align_opts;
+
+enum { ADAPT_AUTO, ADAPT_NONE, ADAPT_FMLLR };
 
 #define AT(field) offsetof(align_opts, field)
 static const sn_opt table[] = {
@@ -30,6 +32,12 @@ static const sn_opt table[] = {
      "format, see docs/alignment.md"},
     {"output-dir", SN_OPT_STRING, AT(output_dir), 0, 0, 0, "", "",
      "write ID.ENDING for each utterance into this folder"},
+    {"adapt", SN_OPT_ENUM, AT(adapt), ADAPT_AUTO, 0, 2, "auto|none|fmllr", "",
+     "align twice, the second time with features adapted to each speaker by "
+     "the "
+     "first; auto: as the model says"},
+    {"adapt-passes", SN_OPT_INT, AT(adapt_passes), 1, 1, 10, NULL, "",
+     "first alignments, each with what the one before has found"},
     {"jobs", SN_OPT_INT, AT(jobs), 0, 0, 1024, NULL, "threads",
      "utterances at a time; 0: as many as the machine has"},
     SN_OPT_END};
@@ -43,11 +51,12 @@ typedef struct slot {
 typedef struct job {
   sn_cli *cli;
   const align_opts *o;
-  sn_am *am;
+  sn_am *am, *first; /* first: of features that are not adapted, or NULL */
   sn_lexicon lex;
   sn_pool *pool;
-  sn_spk_cmvn *speakers; /* where the model wants their means */
-  sn_aligner **aligners; /* by worker */
+  sn_spk_cmvn *speakers;         /* where the model wants their means */
+  sn_spk_transforms *transforms; /* where speakers are adapted to */
+  sn_aligner **aligners;         /* by worker */
   const sn_utt *utts;
   size_t n;
   slot *slots; /* [n] */
@@ -88,36 +97,18 @@ fail:
 
 /* ---- All utterances ---- */
 
-static sn_status align_one(job *j, size_t i, size_t w, sn_err *err) {
-  const sn_utt *const u = &j->utts[i];
-  const sn_audio_opts opts = {.channel = SN_CHANNEL_FIRST,
-                              .rate_hz = sn_aligner_rate_hz(j->aligners[w]),
-                              .begin_s = u->begin_s,
-                              .end_s = u->end_s};
-  sn_audio *audio = NULL;
-  float *samples = NULL;
-  size_t n = 0;
-  SN_TRY(sn_aligner_set_speaker(j->aligners[w], j->speakers, u, err));
-  SN_TRY(sn_audio_open(u->path, &opts, j->cli->log, &audio, err));
-  sn_status s = sn_audio_read_all(audio, &samples, &n, err);
-  if (s == SN_OK)
-    s = sn_aligner_run(j->aligners[w], samples, n,
-                       u->text != NULL ? u->text : "", &j->slots[i].a, err);
-  sn_audio_destroy(audio);
-  sn_free(samples);
-  return s;
-}
-
 static sn_status work(void *user, size_t i, size_t w, sn_err *err) {
   job *const j = user;
   sn_err own = {SN_OK, ""};
-  const sn_status s = align_one(j, i, w, &own);
+  const sn_utt *const u = &j->utts[i];
+  const sn_status s = sn_align_utt(j->aligners[w], j->speakers, j->transforms,
+                                   u, j->cli->log, &j->slots[i].a, &own);
   if (s == SN_OK) return SN_OK;
   if (s == SN_EIO || s == SN_EFORMAT || s == SN_EARG) {
     j->slots[i].failed = sn_strdup(own.msg);
     if (j->slots[i].failed != NULL) return SN_OK;
   }
-  return sn_fail(err, s, "%s: %s", j->utts[i].id, own.msg);
+  return sn_fail(err, s, "%s: %s", u->id, own.msg);
 }
 
 static sn_status emit(void *user, size_t i, size_t w, sn_err *err) {
@@ -150,11 +141,34 @@ static sn_status emit(void *user, size_t i, size_t w, sn_err *err) {
   return s;
 }
 
+/* Transforms of the speakers, where model or user want them. */
+static sn_status adapt(job *j, const sn_align_opts *opts, const char *temp) {
+  sn_err *const err = &j->cli->err;
+  sn_adapt_opts how = {.by_default = SN_ADAPT_NONE};
+  sn_ini *ini = NULL;
+  char *const path = sn_path_join(j->o->model, "model.ini");
+  if (path == NULL) return sn_fail_nomem(err, "alignment");
+  sn_status s = sn_ini_load(path, &ini, err);
+  if (s == SN_OK) s = sn_adapt_opts_read(ini, j->o->model, &how, err);
+  sn_ini_destroy(ini);
+  sn_free(path);
+  SN_TRY(s);
+  if (j->o->adapt == ADAPT_NONE ||
+      (j->o->adapt == ADAPT_AUTO && how.by_default != SN_ADAPT_FMLLR))
+    return SN_OK;
+  const sn_align_job corpus = {j->am,   j->first,   &j->lex, temp,
+                               opts,    j->utts,    j->n,    j->speakers,
+                               j->pool, j->cli->log};
+  return sn_align_adapt(&corpus, &how, j->o->adapt_passes, &j->transforms, err);
+}
+
 static sn_status load(job *j, const sn_align_opts *opts) {
   sn_err *const err = &j->cli->err;
   const char *temp = getenv("TMPDIR");
   if (temp == NULL || temp[0] == '\0') temp = "/tmp";
   SN_TRY(sn_am_load(j->o->model, j->cli->log, &j->am, err));
+  SN_TRY(sn_am_load_part(j->o->model, "am-first", j->am, j->cli->log, &j->first,
+                         err));
   char *const path = j->o->lexicon[0] != '\0'
                          ? sn_strdup(j->o->lexicon)
                          : sn_path_join(j->o->model, "lexicon.db");
@@ -169,10 +183,13 @@ static sn_status load(job *j, const sn_align_opts *opts) {
   j->slots = sn_calloc(j->n, sizeof *j->slots);
   if (j->aligners == NULL || j->slots == NULL)
     return sn_fail_nomem(err, "alignment");
-  for (size_t i = 0; i < n; i++)
+  for (size_t i = 0; i < n; i++) {
     SN_TRY(sn_aligner_create(j->am, &j->lex, temp, opts, &j->aligners[i], err));
-  return sn_align_speakers(j->am, j->utts, j->n, j->pool, j->cli->log,
-                           &j->speakers, err);
+    sn_aligner_set_first(j->aligners[i], j->first);
+  }
+  SN_TRY(sn_align_speakers(j->am, j->utts, j->n, j->pool, j->cli->log,
+                           &j->speakers, err));
+  return adapt(j, opts, temp);
 }
 
 static void job_clear(job *j) {
@@ -187,6 +204,8 @@ static void job_clear(job *j) {
   sn_spk_cmvn_destroy(j->speakers);
   sn_pool_destroy(j->pool);
   sn_lexicon_clear(&j->lex);
+  sn_spk_transforms_destroy(j->transforms);
+  sn_am_destroy(j->first);
   sn_am_destroy(j->am);
 }
 
@@ -241,8 +260,10 @@ const sn_command sn_cmd_align = {
         "them, under any acoustic model. The beam is doubled from --beam to "
         "--retry-beam until a path reaches the end. Utterances that can not "
         "be aligned (no words, words outside the lexicon, too short, no path) "
-        "are named, and the exit status is then 1. Times are seconds from the "
-        "start of the utterance; docs/alignment.md describes the formats.",
+        "are named, and the exit status is then 1. A model of features adapted "
+        "to speakers (senone train sat) aligns twice: from the first alignment "
+        "each speaker gets a transform for the second. Times are seconds from "
+        "the start of the utterance; docs/alignment.md describes the formats.",
     .example =
         "senone align --model=en-us --lexicon=lexicon.db --text='ten of clubs' "
         "/usr/share/pocketsphinx/test/data/cards/001.wav",

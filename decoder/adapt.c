@@ -10,11 +10,52 @@
 #include "decoder/adapt.h"
 
 #include <math.h>
+#include <string.h>
 
 #include "base/mem.h"
 #include "decoder/lat_paths.h"
 
 #define LEAST_WEIGHT 1e-3
+
+static sn_status read_option(sn_adapt_opts *a, const sn_ini *ini,
+                             const char *key, const char *value, sn_err *err) {
+  static const char *const ways[] = {"none", "fmllr", "mllr"};
+  if (strcmp(key, "silence-weight") == 0) {
+    SN_TRY(sn_ini_get_double(ini, "adapt", key, &a->silence_weight, err));
+    if (!(a->silence_weight >= 0 && a->silence_weight <= 1))
+      return sn_fail(err, SN_EFORMAT, "silence-weight = %s: 0 to 1", value);
+    return SN_OK;
+  }
+  if (strcmp(key, "default") == 0) {
+    for (int i = 0; i < 3; i++) {
+      if (strcmp(value, ways[i]) != 0) continue;
+      a->by_default = (sn_adapt_way)i;
+      return SN_OK;
+    }
+    return sn_fail(err, SN_EFORMAT, "default = %s: none, fmllr or mllr", value);
+  }
+  if (strncmp(key, "mllr-", 5) == 0)
+    return sn_opt_set(sn_mllr_opt_table, &a->mllr, key + 5, value, err);
+  return sn_opt_set(sn_fmllr_opt_table, &a->fmllr, key, value, err);
+}
+
+sn_status sn_adapt_opts_read(const sn_ini *ini, const char *dir,
+                             sn_adapt_opts *a, sn_err *err) {
+  const char *value = NULL, *key;
+  a->by_default = SN_ADAPT_NONE;
+  sn_opt_defaults(sn_fmllr_opt_table, &a->fmllr);
+  sn_opt_defaults(sn_mllr_opt_table, &a->mllr);
+  a->silence_weight = 0.01;
+  for (size_t i = 0; (key = sn_ini_key_at(ini, "adapt", i, &value)) != NULL;
+       i++) {
+    const sn_status s = read_option(a, ini, key, value, err);
+    if (s != SN_OK) {
+      sn_err_context(err, "%s/model.ini: [adapt]", dir);
+      return s == SN_EARG ? SN_EFORMAT : s;
+    }
+  }
+  return SN_OK;
+}
 
 typedef struct pieces {
   double *arcs;    /* [n_arcs] posteriors */

@@ -5,7 +5,8 @@
 #include <stdbool.h>
 
 #include "am/fmllr.h"
-#include "am/map.h"
+#include "am/mllr.h"
+#include "base/ini.h"
 #include "base/mat.h"
 #include "base/status.h"
 #include "decoder/lattice.h"
@@ -13,6 +14,24 @@
 #ifdef __cplusplus
 extern "C" {
 #endif
+
+/* In the order of senone_adapt_way. */
+typedef enum sn_adapt_way {
+  SN_ADAPT_NONE,
+  SN_ADAPT_FMLLR,
+  SN_ADAPT_MLLR
+} sn_adapt_way;
+/* How a model wants to be adapted: [adapt] of its model.ini. */
+typedef struct sn_adapt_opts {
+  sn_adapt_way by_default;
+  sn_fmllr_opts fmllr;
+  sn_mllr_opts mllr;
+  double silence_weight; /* of frames in silence and noises; 0 to 1 */
+} sn_adapt_opts;
+/* ini: of model directory dir, which errors name. SN_EFORMAT: an unknown key,
+ * or a value out of range. */
+SN_NODISCARD sn_status sn_adapt_opts_read(const sn_ini *ini, const char *dir,
+                                          sn_adapt_opts *out, sn_err *err);
 
 typedef struct sn_adapt_source {
   const sn_graph *graph; /* that the lattice came from */

@@ -29,7 +29,8 @@ const sn_opt sn_align_opt_table[] = {
     SN_OPT_END};
 
 struct sn_aligner {
-  const sn_am *am;
+  const sn_am *am, *first;       /* first: of features as they are, or NULL */
+  const sn_transform *transform; /* of the speaker, or NULL */
   const sn_lexicon *lex;
   char *temp;
   sn_align_opts opts;
@@ -83,6 +84,14 @@ void sn_aligner_destroy(sn_aligner *a) {
   sn_feat_destroy(a->base);
   sn_free(a->temp);
   sn_free(a);
+}
+
+void sn_aligner_set_first(sn_aligner *a, const sn_am *first) {
+  a->first = first;
+}
+
+void sn_aligner_set_transform(sn_aligner *a, const sn_transform *t) {
+  a->transform = t;
 }
 
 double sn_aligner_rate_hz(const sn_aligner *a) {
@@ -236,10 +245,17 @@ static sn_status take_pdfs(job *j, sn_decoder *d) {
   if (s == SN_OK) s = sn_lat_best(&lat, &scales, &path, j->err);
   int32_t *const pdfs =
       sn_arena_alloc(&j->out->memory, path.ali.n + 1, sizeof *pdfs);
-  if (s == SN_OK && pdfs == NULL) s = sn_fail_nomem(j->err, "alignment");
-  for (size_t t = 0; s == SN_OK && t < path.ali.n; t++)
-    pdfs[t] = j->graph->labels[path.ali.data[t]].pdf;
+  bool *const speech =
+      sn_arena_alloc(&j->out->memory, path.ali.n + 1, sizeof *speech);
+  if (s == SN_OK && (pdfs == NULL || speech == NULL))
+    s = sn_fail_nomem(j->err, "alignment");
+  for (size_t t = 0; s == SN_OK && t < path.ali.n; t++) {
+    const sn_graph_label *const label = &j->graph->labels[path.ali.data[t]];
+    pdfs[t] = label->pdf;
+    speech[t] = !label->is_filler;
+  }
   j->out->pdfs = pdfs;
+  j->out->speech = speech;
   j->out->n_frames = (int64_t)path.ali.n;
   sn_lat_path_clear(&path);
   sn_lat_clear(&lat);
@@ -253,22 +269,26 @@ static sn_status search(job *j, const float *samples, size_t n, float beam,
   sn_scorer *inner = NULL;
   sn_decoder_opts o;
   sn_status s = SN_OK;
+  const sn_aligner *const a = j->a;
+  const sn_am *const am =
+      a->transform == NULL && a->first != NULL ? a->first : a->am;
   sn_opt_defaults(sn_decoder_opt_table, &o);
   o.beam = beam;
   o.max_active = 100000000; /* the beam alone decides */
   o.acoustic_scale = 1;
   /* a lattice of hardly more than the best path tells its states */
-  o.lattice_beam = j->a->opts.keep_frames ? 0.01f : 0;
-  sn_feat_stream_reset(j->a->feats, false);
-  SN_TRY_GOTO(s, sn_feat_stream_push(j->a->feats, samples, n, j->err));
-  SN_TRY_GOTO(s, sn_feat_stream_finish(j->a->feats, j->err));
-  SN_TRY_GOTO(s, sn_am_scorer_create(j->a->am, j->a->feats, &inner, j->err));
+  o.lattice_beam = a->opts.keep_frames ? 0.01f : 0;
+  sn_feat_stream_reset(a->feats, false);
+  SN_TRY_GOTO(s, sn_feat_stream_push(a->feats, samples, n, j->err));
+  SN_TRY_GOTO(s, sn_feat_stream_finish(a->feats, j->err));
+  SN_TRY_GOTO(s, sn_am_scorer_create(am, a->feats, &inner, j->err));
+  SN_TRY_GOTO(s, sn_am_scorer_set_transform(inner, a->transform, j->err));
   SN_TRY_GOTO(s, sn_decoder_create(j->graph, &o, &d, j->err));
   watcher w = {{&watch_ops, inner->n_pdfs}, inner, 0, 0};
   SN_TRY_GOTO(s, sn_decoder_start(d, j->err));
   SN_TRY_GOTO(s, sn_decoder_advance(d, &w.base, j->err));
   SN_TRY_GOTO(s, sn_decoder_best(d, true, hyp, j->err));
-  if (j->a->opts.keep_frames && hyp->reached_final)
+  if (a->opts.keep_frames && hyp->reached_final)
     SN_TRY_GOTO(s, take_pdfs(j, d));
   *best_sum = w.best_sum;
 fail:

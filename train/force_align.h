@@ -70,7 +70,8 @@ typedef struct sn_alignment {
                      best of all state sequences, words or not; far below the
                      corpus's usual value a frame, the words were not said */
   const int32_t *pdfs; /* [n_frames] where keep_frames, else NULL */
-  sn_mat feats;        /* [n_frames x D] likewise */
+  const bool *speech;  /* [n_frames] likewise: not in a filler */
+  sn_mat feats;        /* [n_frames x D] likewise, not transformed */
   sn_arena memory;
 } sn_alignment;
 void sn_alignment_clear(sn_alignment *a); /* zeroed is fine; twice is fine */
@@ -97,10 +98,16 @@ SN_NODISCARD sn_status sn_align_speakers(const sn_am *am, const sn_utt *utts,
 SN_NODISCARD sn_status sn_aligner_set_speaker(sn_aligner *a,
                                               const sn_spk_cmvn *speakers,
                                               const sn_utt *u, sn_err *err);
+/* For the utterances that follow: features are transformed by t, and scored by
+ * the aligner's model; where t is NULL they are as they are, and scored by
+ * `first` (a model of the same topology, NULL: the same). Both borrowed. */
+void sn_aligner_set_first(sn_aligner *a, const sn_am *first);
+void sn_aligner_set_transform(sn_aligner *a, const sn_transform *t);
 /* samples: n in 16-bit units. text: words separated by blanks. What is wrong
  * with the utterance is out->failure, not an error. Errors: SN_ENOMEM, SN_EIO
  * for the temporary folder, SN_EFORMAT for a sample that is no number,
- * SN_EMISMATCH for phones that the model lacks. */
+ * SN_EMISMATCH for phones that the model lacks or a transform of other sizes.
+ */
 SN_NODISCARD sn_status sn_aligner_run(sn_aligner *a, const float *samples,
                                       size_t n, const char *text,
                                       sn_alignment *out, sn_err *err);

@@ -13,7 +13,8 @@
 #include "base/ini.h"
 #include "base/io.h"
 #include "base/mem.h"
-#include "frontend/audio.h"
+#include "train/align_adapt.h"
+#include "train/train_internal.h"
 
 typedef struct slot {
   sn_alignment a;
@@ -32,36 +33,18 @@ typedef struct run {
   sn_map_result *result;
 } run;
 
-static sn_status align_one(run *r, size_t i, size_t w, sn_err *err) {
-  const sn_utt *const u = &r->job->data->utts[i];
-  const sn_audio_opts opts = {.channel = SN_CHANNEL_FIRST,
-                              .rate_hz = sn_aligner_rate_hz(r->aligners[w]),
-                              .begin_s = u->begin_s,
-                              .end_s = u->end_s};
-  sn_audio *audio = NULL;
-  float *samples = NULL;
-  size_t n = 0;
-  SN_TRY(sn_aligner_set_speaker(r->aligners[w], r->speakers, u, err));
-  SN_TRY(sn_audio_open(u->path, &opts, r->job->log, &audio, err));
-  sn_status s = sn_audio_read_all(audio, &samples, &n, err);
-  if (s == SN_OK)
-    s = sn_aligner_run(r->aligners[w], samples, n,
-                       u->text != NULL ? u->text : "", &r->slots[i].a, err);
-  sn_audio_destroy(audio);
-  sn_free(samples);
-  return s;
-}
-
 static sn_status work(void *user, size_t i, size_t w, sn_err *err) {
   run *const r = user;
   sn_err own = {SN_OK, ""};
-  const sn_status s = align_one(r, i, w, &own);
+  const sn_utt *const u = &r->job->data->utts[i];
+  const sn_status s = sn_align_utt(r->aligners[w], r->speakers, NULL, u,
+                                   r->job->log, &r->slots[i].a, &own);
   if (s == SN_OK) return SN_OK;
   if (s == SN_EIO || s == SN_EFORMAT || s == SN_EARG) {
     r->slots[i].failed = sn_strdup(own.msg);
     if (r->slots[i].failed != NULL) return SN_OK;
   }
-  return sn_fail(err, s, "%s: %s", r->job->data->utts[i].id, own.msg);
+  return sn_fail(err, s, "%s: %s", u->id, own.msg);
 }
 
 static void add_frames(run *r, const sn_alignment *a) {
@@ -173,6 +156,7 @@ static sn_status prepare(run *r, const char *out_dir, sn_err *err) {
                    "'%s' is the model itself; name another folder", out_dir);
   if (job->data->n == 0) return sn_fail(err, SN_EARG, "no utterance");
   SN_TRY(sn_am_load(job->model_dir, job->log, &r->am, err));
+  SN_TRY(sni_check_plain(job->model_dir, err));
   SN_TRY(sn_map_stats_init(&r->stats, r->am, err));
   SN_TRY(sn_fmllr_work_create(r->am, &r->work, err));
   const size_t n = job->pool != NULL ? sn_pool_n_threads(job->pool) : 1;

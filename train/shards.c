@@ -8,7 +8,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/ini.h"
 #include "base/mem.h"
 #include "train/checkpoint_internal.h"
 #include "train/opt_rows_internal.h"
@@ -49,26 +48,9 @@ static uint32_t model_crc(const sn_am *am, const sn_mixtures *m) {
   return sn_crc32(crc, m->vars, G * D * sizeof *m->vars);
 }
 
-/* Model directory `dir`: its own features are not those of speakers. */
-static sn_status check_plain(const char *dir, sn_err *err) {
-  sn_ini *ini = NULL;
-  char *const path = sn_path_join(dir, "model.ini");
-  if (path == NULL) return sn_fail_nomem(err, "path");
-  sn_status s = sn_ini_load(path, &ini, err);
-  if (s == SN_OK && sn_ini_get(ini, "files", "am-first") != NULL)
-    s = sn_fail(
-        err, SN_EARG,
-        "'%s' is of features adapted to speakers: its passes need their "
-        "transforms (senone train sat)",
-        dir);
-  sn_ini_destroy(ini);
-  sn_free(path);
-  return s;
-}
-
 static sn_status load_model(sni_trainer *t, const char *dir, uint32_t *crc,
                             sn_am **am, sn_err *err) {
-  SN_TRY(check_plain(dir, err));
+  SN_TRY(sni_check_plain(dir, err));
   SN_TRY(sn_am_load(dir, t->log, am, err));
   SN_TRY(sn_am_mixtures(*am, &t->mix, err));
   SN_TRY(sni_tied_load(*am, &t->tied, err));

@@ -3,6 +3,7 @@
  * the order in which they follow each other. */
 #include <string.h>
 
+#include "base/ini.h"
 #include "base/io.h"
 #include "base/mem.h"
 #include "score/report.h"
@@ -37,6 +38,22 @@ sn_status sni_stage_done(const char *exp, const char *stage, sn_log *log,
   if (*done)
     sn_info(log, "%s/%s is there already: remove it to train it again", exp,
             stage);
+  return s;
+}
+
+sn_status sni_check_plain(const char *dir, sn_err *err) {
+  sn_ini *ini = NULL;
+  char *const path = sn_path_join(dir, "model.ini");
+  if (path == NULL) return sn_fail_nomem(err, "path");
+  sn_status s = sn_ini_load(path, &ini, err);
+  if (s == SN_OK && sn_ini_get(ini, "files", "am-first") != NULL)
+    s = sn_fail(
+        err, SN_EARG,
+        "'%s' is of features adapted to speakers (senone train sat): this "
+        "would need their transforms; take a model of 'senone train lda'",
+        dir);
+  sn_ini_destroy(ini);
+  sn_free(path);
   return s;
 }
 

@@ -183,6 +183,8 @@ SN_NODISCARD sn_status sni_stage_path(const char *exp, const char *stage,
 /* *done: model.ini and train.json are there. */
 SN_NODISCARD sn_status sni_stage_done(const char *exp, const char *stage,
                                       sn_log *log, bool *done, sn_err *err);
+/* SN_EARG: the features of model directory dir are adapted to speakers. */
+SN_NODISCARD sn_status sni_check_plain(const char *dir, sn_err *err);
 SN_NODISCARD sn_status sni_stage_write(sni_trainer *t, const char *exp,
                                        sn_err *err);
 /* Silence between words, as aligned, and its smoothed probability. */

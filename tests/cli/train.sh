@@ -94,6 +94,31 @@ for s in mono tri lda; do
     fail "$s: aligned at $by_align a frame, in training $(cat out)"
 done
 
+# Features adapted to speakers: aligned twice, the second time as training had
+# them, whose likelihood a frame of its last pass (log probabilities of states
+# and steps among it, some 0.3 nat) is nearly that. MAP, MLLR and passes in
+# steps have no transforms.
+run 0 "$senone" align -m e1/sat --lexicon=lex -j1 --adapt=none spoken
+mv out plain
+run 0 "$senone" align -m e1/sat --lexicon=lex -j1 spoken
+mv out own
+run 0 "$senone" align -m e1/sat --lexicon=lex -j2 --verbose=2 spoken
+cmp own out || fail 'sat: -j changes the alignment'
+cmp -s own plain && fail 'sat: nothing was adapted'
+says 'speaker s1: adapted to [0-9]+ frames'
+run 0 "$senone" align -m e1/sat --lexicon=lex -j2 --adapt-passes=2 spoken
+cmp -s own out && fail 'sat: one pass is two'
+run 0 "$senone" align -m e1/sat --lexicon=lex good
+says '40 of 40 speakers are not adapted to, having fewer than the 500 frames'
+for by in map mllr; do
+  run 1 "$senone" train $by -m e1/sat --lexicon=lex spoken adapted
+  says "'e1/sat' is of features adapted to speakers .*take a model of 'senone train lda'"
+  absent adapted
+done
+run 1 "$senone" train accumulate e1/sat spoken lex part2
+says "'e1/sat' is of features adapted to speakers"
+absent part2
+
 # What was trained hears the words. One recording at a time has no speaker's
 # mean: its own does.
 cut -d' ' -f1 lex >words

@@ -72,7 +72,8 @@ static inline void tones_make(const char *dir, int n_utts, uint64_t seed) {
   static tones_wave w;
   sn_rng r;
   sn_rng_init(&r, seed);
-  const char *const data = tones_in(dir, "data");
+  char data[300];
+  (void)snprintf(data, sizeof data, "%s", tones_in(dir, "data"));
   assert_int_equal(mkdir(data, 0777), 0);
   FILE *const text = fopen(tones_in(data, "text"), "w");
   FILE *const scp = fopen(tones_in(data, "wav.scp"), "w");
