@@ -66,6 +66,7 @@ static sn_status head(sn_str *out, double w, double h, sn_err *err) {
 typedef struct panel {
   const char *title;
   double lo, hi, y; /* values at the bottom and the top; the top in pixels */
+  bool counts;
 } panel;
 
 static double value_of(const sn_train_pass *p, int which) {
@@ -89,11 +90,13 @@ static double y_of(const panel *p, double v) {
   return p->y + PANEL - (v - p->lo) / (p->hi - p->lo) * PANEL;
 }
 
-/* 1, 2 or 5 times a power of ten, about a fifth of the range. */
-static double step_of(double range) {
+/* 1, 2 or 5 times a power of ten, about a fifth of the range; of counts, no
+ * part of one. */
+static double step_of(double range, bool counts) {
   const double raw = range / 5, ten = pow(10, floor(log10(raw)));
   const double m = raw / ten;
-  return ten * (m < 1.5 ? 1 : m < 3.5 ? 2 : m < 7.5 ? 5 : 10);
+  const double step = ten * (m < 1.5 ? 1 : m < 3.5 ? 2 : m < 7.5 ? 5 : 10);
+  return counts ? fmax(step, 1) : step;
 }
 
 static void fit(panel *p, const sn_train_log *logs, size_t n, int which) {
@@ -105,15 +108,16 @@ static void fit(panel *p, const sn_train_log *logs, size_t n, int which) {
       p->lo = fmin(p->lo, v);
       p->hi = fmax(p->hi, v);
     }
-  if (which > 0) p->lo = 0;
+  p->counts = which > 0;
+  if (p->counts) p->lo = 0;
   if (!(p->hi - p->lo > 1e-9 * fmax(1, fabs(p->hi)))) p->hi = p->lo + 1;
-  const double step = step_of(p->hi - p->lo);
+  const double step = step_of(p->hi - p->lo, p->counts);
   p->lo = floor(p->lo / step) * step;
   p->hi = ceil(p->hi / step) * step;
 }
 
 static sn_status axes(const panel *p, sn_str *out, sn_err *err) {
-  const double step = step_of(p->hi - p->lo);
+  const double step = step_of(p->hi - p->lo, p->counts);
   SN_TRY(sn_str_addf(out, err,
                      "<text x=\"%d\" y=\"%.1f\" font-weight=\"bold\">%s</text>"
                      "\n",
@@ -257,6 +261,7 @@ static void lay_out(const sn_report_tree *t, const char *phone, place *at,
   for (size_t i = 0; i < t->n_roots; i++) {
     place *const p = &at[t->roots[i].node];
     if (strcmp(t->roots[i].phone, phone) != 0 || p->first >= 0) continue;
+    if (*n_rows > 0) ++*n_rows; /* the name of this root stands above it */
     p->first = *n_rows;
     p->depth = 1; /* the name of the phone stands at the left */
     *n_rows += p->leaves;

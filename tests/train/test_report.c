@@ -236,8 +236,32 @@ static void test_curves_have_each_pass_of_each_stage(void **state) {
   assert_non_null(strstr(svg.data, "t&lt;i pass 1: -8.25</title>"));
   assert_null(strstr(svg.data, "nan"));
   assert_null(strstr(svg.data, "inf"));
+  /* utterances are not counted in parts */
+  const char *const counts = strstr(svg.data, "Utterances not aligned");
+  assert_non_null(counts);
+  assert_non_null(strstr(counts, ">1</text>"));
+  assert_null(strstr(counts, ">0."));
   sn_str_clear(&svg);
   for (int i = 0; i < 2; i++) sn_train_log_clear(&l[i]);
+}
+
+/* The name of a root, a line of 12 pixels, is on no box of its column. */
+static void expect_names_free(const char *svg) {
+  static const char bold[] = "font-weight=\"bold\"";
+  size_t n = 0;
+  for (const char *p = svg; (p = strstr(p, bold)) != NULL; p++) {
+    const char *line = p;
+    double x = 0, y = 0;
+    while (*line != '<') line--;
+    assert_int_equal(sscanf(line, "<text x=\"%lf\" y=\"%lf\"", &x, &y), 2);
+    n++;
+    for (const char *b = svg; (b = strstr(b, "translate(")) != NULL; b++) {
+      double bx = 0, by = 0;
+      assert_int_equal(sscanf(b, "translate(%lf %lf)", &bx, &by), 2);
+      if (bx == x) assert_true(by + 15 <= y - 12 || by - 15 >= y + 3);
+    }
+  }
+  assert_true(n > 0);
 }
 
 static void test_a_tree_is_drawn_with_its_leaves(void **state) {
@@ -265,6 +289,8 @@ static void test_a_tree_is_drawn_with_its_leaves(void **state) {
   assert_int_equal(sn_report_tree_svg(&t, "SIL", &log, gauss, &svg, NULL),
                    SN_OK);
   assert_int_equal(count(svg.data, " frames, 9 Gaussians"), 3);
+  assert_int_equal(count(svg.data, "SIL, state "), 3);
+  expect_names_free(svg.data);
   assert_int_equal(sn_report_tree_svg(&t, "C", &log, gauss, &svg, &err),
                    SN_EARG);
   assert_non_null(strstr(err.msg, "there are: SIL <&> B"));
