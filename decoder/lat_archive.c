@@ -239,7 +239,7 @@ const char *sni_lat_archive_meta(const sni_lat_archive *a, size_t i,
 struct sni_lat_archive_writer {
   sn_box_writer *box;
   SN_ARR(lat_index) index;
-  sn_str keys, block, meta;
+  sn_str keys, meta;
   uint64_t offset;
 };
 
@@ -264,7 +264,6 @@ void sni_lat_archive_writer_destroy(sni_lat_archive_writer *w) {
   sn_box_writer_destroy(w->box);
   SN_ARR_FREE(&w->index);
   sn_str_clear(&w->keys);
-  sn_str_clear(&w->block);
   sn_str_clear(&w->meta);
   sn_free(w);
 }
@@ -273,28 +272,34 @@ static sn_status add_bytes(sn_str *b, const void *data, size_t n, sn_err *err) {
   return n > 0 ? sn_str_add(b, data, n, err) : SN_OK;
 }
 
+/* Adds to the block that x tells of. */
+static sn_status add_to_block(sni_lat_archive_writer *w, lat_index *x,
+                              const void *data, size_t n, sn_err *err) {
+  if (n == 0) return SN_OK;
+  x->crc = sn_crc32(x->crc, data, n);
+  x->size += n;
+  return sn_box_append(w->box, data, n, err);
+}
+
 sn_status sni_lat_archive_write(sni_lat_archive_writer *w, const char *key,
                                 const sn_lat *l, sn_err *err) {
   static const char zeros[8] = {0};
   const block_head h = {l->n_states, l->n_arcs, l->n_ali, 0};
-  sn_str *const b = &w->block;
-  sn_str_reset(b);
-  SN_TRY(add_bytes(b, &h, sizeof h, err));
-  if (l->n_states > 0) {
-    SN_TRY(add_bytes(b, l->states,
-                     ((size_t)l->n_states + 1) * sizeof *l->states, err));
-    SN_TRY(add_bytes(b, l->arcs, (size_t)l->n_arcs * sizeof *l->arcs, err));
-    SN_TRY(add_bytes(b, l->ali, l->n_ali * sizeof *l->ali, err));
-  }
-  SN_TRY(add_bytes(b, zeros, (8 - b->n % 8) % 8, err));
+  lat_index x = {.offset = w->offset, .key = (uint32_t)w->keys.n};
   if (w->keys.n > UINT32_MAX - strlen(key) - 1)
     return sn_fail(err, SN_ELIMIT, "lattices: keys beyond 4 GiB");
-  const lat_index x = {w->offset, b->n, (uint32_t)w->keys.n,
-                       sn_crc32(0, b->data, b->n)};
+  SN_TRY(add_to_block(w, &x, &h, sizeof h, err));
+  if (l->n_states > 0) {
+    SN_TRY(add_to_block(w, &x, l->states,
+                        ((size_t)l->n_states + 1) * sizeof *l->states, err));
+    SN_TRY(
+        add_to_block(w, &x, l->arcs, (size_t)l->n_arcs * sizeof *l->arcs, err));
+    SN_TRY(add_to_block(w, &x, l->ali, l->n_ali * sizeof *l->ali, err));
+  }
+  SN_TRY(add_to_block(w, &x, zeros, (8 - x.size % 8) % 8, err));
   SN_TRY(SN_ARR_PUSH(&w->index, x, err));
   SN_TRY(add_bytes(&w->keys, key, strlen(key) + 1, err));
-  SN_TRY(sn_box_append(w->box, b->data, b->n, err));
-  w->offset += b->n;
+  w->offset += x.size;
   return SN_OK;
 }
 
