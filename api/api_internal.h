@@ -126,8 +126,7 @@ SN_NODISCARD sn_status sni_portions_add(sni_portions *p, sn_decoder *d,
 /* Whether the second pass has changed any of them. */
 bool sni_portions_rescored(const sni_portions *p);
 /* After the last: the utterance's lattice, once; empty where it is dropped. */
-SN_NODISCARD sn_status sni_portions_lattice(sni_portions *p,
-                                            const sn_decoder *d, sn_lat *out,
+SN_NODISCARD sn_status sni_portions_lattice(sni_portions *p, sn_lat *out,
                                             sn_err *err);
 /* The n best sentences of all portions in a row, into *a. */
 SN_NODISCARD sn_status sni_sentences_make(const sni_portions *p, size_t n,

@@ -274,6 +274,25 @@ static int64_t count_frames(const sn_lat *l) {
   return n + l->states[s].n_ali;
 }
 
+/* Puts *lat, which becomes empty, into the row of those that make the whole.
+ * A path of the whole is as much worse than the best as its parts are worse
+ * than the best ones there, all in all; so what no path within the beam needs
+ * can be told part by part. The second pass has done so. */
+static sn_status keep(sni_portions *p, const sn_decoder *d, sn_lat *lat,
+                      bool whole, sn_err *err) {
+  const sn_lat_scales k = sn_decoder_scales(d);
+  if (!whole && p->second == NULL) {
+    sn_lat pruned;
+    SN_TRY(sn_lat_prune(lat, &k, (double)sn_decoder_lattice_beam(d), &pruned,
+                        err));
+    sn_lat_clear(lat);
+    *lat = pruned;
+  }
+  SN_TRY(SN_ARR_PUSH(&p->row, *lat, err));
+  memset(lat, 0, sizeof *lat);
+  return SN_OK;
+}
+
 /* What a lattice says that nothing will change any more. */
 static sn_status conclude(sni_portions *p, sn_decoder *d, sn_lat *lat,
                           bool last, sn_err *err) {
@@ -290,9 +309,7 @@ static sn_status conclude(sni_portions *p, sn_decoder *d, sn_lat *lat,
     p->row_is_dropped = true;
     return SN_OK;
   }
-  SN_TRY(SN_ARR_PUSH(&p->row, *lat, err));
-  memset(lat, 0, sizeof *lat);
-  return SN_OK;
+  return keep(p, d, lat, last && p->n_added == 1, err);
 }
 
 static void log_second(const sni_portions *p) {
@@ -334,9 +351,7 @@ bool sni_portions_rescored(const sni_portions *p) {
   return p->n_added > (size_t)n_kept;
 }
 
-sn_status sni_portions_lattice(sni_portions *p, const sn_decoder *d,
-                               sn_lat *out, sn_err *err) {
-  const sn_lat_scales k = sn_decoder_scales(d);
+sn_status sni_portions_lattice(sni_portions *p, sn_lat *out, sn_err *err) {
   memset(out, 0, sizeof *out);
   if (p->is_lost || p->row.n == 0) return SN_OK;
   if (p->row.n == 1) {
@@ -344,14 +359,7 @@ sn_status sni_portions_lattice(sni_portions *p, const sn_decoder *d,
     p->row.n = 0;
     return SN_OK;
   }
-  sn_lat all;
-  SN_TRY(sn_lat_join(p->row.data, p->row.n, &all, err));
+  SN_TRY(sn_lat_join(p->row.data, p->row.n, out, err));
   drop_row(p);
-  const sn_status s =
-      sn_lat_prune(&all, &k,
-                   p->second != NULL ? p->model->second.opts.beam
-                                     : (double)sn_decoder_lattice_beam(d),
-                   out, err);
-  sn_lat_clear(&all);
-  return s;
+  return SN_OK;
 }

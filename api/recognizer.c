@@ -310,7 +310,7 @@ static sn_status make_lattice(senone_recognizer *r, sn_err *err) {
             "%.3g of the best only, for more of them would take too much "
             "memory",
             length_s(r), r->portions.beam);
-  return sni_portions_lattice(&r->portions, r->decoder, &r->lat, err);
+  return sni_portions_lattice(&r->portions, &r->lat, err);
 }
 
 static sn_status finish(senone_recognizer *r, sn_err *err) {

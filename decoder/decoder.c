@@ -25,8 +25,8 @@ const sn_opt sn_decoder_opt_table[] = {
      "paths this much worse than the best stand in lattices; 0: no lattices"},
     {"lattice-stretch", SN_OPT_INT, offsetof(sn_decoder_opts, lattice_stretch),
      3000, 0, 100000000, NULL, "frames",
-     "a lattice is determinised in stretches of about this length, cut where "
-     "all its paths meet; 0: all at once, whatever memory it takes"},
+     "a lattice is determinised in pieces of about this length, as it goes; 0: "
+     "all at once, whatever memory it takes"},
     SN_OPT_END};
 
 sn_status sn_decoder_create(const sn_graph *g, const sn_decoder_opts *opts,
@@ -186,6 +186,8 @@ sn_decoder_stats sn_decoder_get_stats(const sn_decoder *d) {
   r.links_peak = s->links.peak_links > s->links.links.n ? s->links.peak_links
                                                         : s->links.links.n;
   r.n_stretches = d->stretches.done.n;
+  r.n_cuts = d->stretches.n_cuts;
+  r.n_cut_nodes = d->stretches.n_cut_nodes;
   r.n_bytes = sni_search_bytes(s) + sizeof *d +
               sni_stretches_bytes(&d->stretches) +
               sn_lat_det_space_bytes(d->space) +

@@ -149,6 +149,7 @@ typedef struct sn_decoder_stats {
   size_t n_committed;                /* records that all paths share */
   size_t links_live, links_peak;     /* of the lattice; now, at one time */
   size_t n_stretches;                /* of the lattice that are settled */
+  size_t n_cuts, n_cut_nodes;        /* of the lattice; nodes at all of them */
   size_t n_bytes;                    /* all memory of the decoder */
 } sn_decoder_stats;
 sn_decoder_stats sn_decoder_get_stats(const sn_decoder *d);

@@ -3,19 +3,31 @@
  *
  * Memory. Links take 16 bytes each, as nodes do, and determinising them needs
  * several times that; words take little. So a long lattice becomes words as it
- * goes:
- *   1. when it is lattice_stretch frames long, a node is looked for that all of
- *      its paths run through (a cut). What lies before it is complete, whatever
- *      comes;
- *   2. that stretch is determinised, added to the row of stretches
- *      (stretches.c), and its links are forgotten. It must be prefix-free for
- *      that; if it is not, a later cut is tried;
- *   3. where that has led to nothing in twice lattice_stretch, the cut is made
- *      that drops least: where the best path that does not run through the node
- *      is the most behind the best one. Only paths as bad as that are lost, so
- *      the lattice is complete within that beam, which the stats tell.
+ * goes (incremental determinisation):
+ *   1. when it is lattice_stretch frames long, it is cut at the layer where the
+ *      fewest nodes have arcs into them (the front);
+ *   2. the paths to the front are determinised, each with a label of its own
+ *      for the node where it ends: so for each word sequence and each node the
+ *      best path is there, and nothing that comes behind can need another one.
+ *      The result is split at the last state that all its paths run through.
+ *      What lies before is a stretch, complete whatever comes (stretches.c);
+ * the rest is the head;
+ *   3. the links before the front are forgotten. What follows begins with the
+ *      head: its arcs that end with a node's label lead to the node. With
+ *      the next piece it is determinised once more;
+ *   4. where a head has become MAX_STRETCHES long for want of such a state, the
+ *      state is taken that the best path beside it avoids at the greatest cost.
+ *      Only paths as bad as that are lost, so the lattice is complete within
+ *      that beam, which the stats tell.
  * The lattice is the row and the rest, pruned: the same, within that beam, as
- * if it had been determinised at once. */
+ * if it had been determinised at once.
+ *
+ * Source: Chen et al. 2019, "Incremental lattice determinization for WFST
+ * decoders". There all states that a label can be reached from at once are
+ * determinised again; here what lies behind the last state on all paths, which
+ * is more work where paths differ for long, but needs no states that are
+ * entered in the middle, and gives stretches that can be rescored and
+ * forgotten. */
 #include <math.h>
 #include <string.h>
 
@@ -24,7 +36,7 @@
 #include "decoder/lat_paths.h"
 
 #define MAX_STRETCHES 2
-#define LOOKS 16 /* for a cut, in the time of a stretch, at most */
+#define LOOKS 16 /* for a front, in the time of a stretch, at most */
 
 /* Phones get word labels behind those of the words. */
 static sn_status make_marks(sn_decoder *d, sn_err *err) {
@@ -38,7 +50,17 @@ static sn_status make_marks(sn_decoder *d, sn_err *err) {
   return SN_OK;
 }
 
-/* The state-level lattice from the last cut to the newest frame. */
+/* The first label of nodes at a front: behind those of words and phones. */
+static int32_t first_end(const sn_decoder *d) {
+  const sn_graph *const g = d->search.graph;
+  return g->n_words + 1 + g->n_phones;
+}
+
+static const sn_lat *head_of(const sn_decoder *d) {
+  return d->search.links.has_head ? &d->stretches.head : NULL;
+}
+
+/* The state-level lattice behind what is done, to the newest frame. */
 static sn_status draw(sn_decoder *d, bool final, const int32_t *mark_of,
                       sn_lat *out, sn_err *err) {
   memset(out, 0, sizeof *out);
@@ -58,7 +80,10 @@ static sn_status draw(sn_decoder *d, bool final, const int32_t *mark_of,
     finals[i] = by_final ? s->graph->states[s->cur[i].state].final_cost : 0.0f;
     if (!(s->cur[i].cost <= s->bound)) finals[i] = INFINITY;
   }
-  const sni_links_finish f = {.final_costs = finals, .mark_of = mark_of};
+  const sni_links_finish f = {.final_costs = finals,
+                              .head = head_of(d),
+                              .first_end = first_end(d),
+                              .mark_of = mark_of};
   const sn_status status = sni_links_lattice(&s->links, &f, out, err);
   sn_free(finals);
   return status;
@@ -79,8 +104,10 @@ static sn_status determinize(sn_decoder *d, const sn_lat *marked,
   if (d->space == NULL) SN_TRY(sn_lat_det_space_create(&d->space, err));
   SN_TRY(sn_lat_determinize_in(d->space, marked, &scales, o, &phones, &first,
                                err));
-  for (int32_t i = 0; i < phones.n_arcs; i++)
-    if (phones.arcs[i].word > d->search.graph->n_words) phones.arcs[i].word = 0;
+  for (int32_t i = 0; i < phones.n_arcs; i++) {
+    int32_t *const word = &phones.arcs[i].word;
+    if (*word > d->search.graph->n_words && *word < first_end(d)) *word = 0;
+  }
   const sn_status s =
       sn_lat_determinize_in(d->space, &phones, &scales, o, out, stats, err);
   sn_lat_clear(&phones);
@@ -92,57 +119,47 @@ static sn_status determinize(sn_decoder *d, const sn_lat *marked,
 
 /* ---- Settling ---- */
 
-/* 2; `must`: it has become too long to wait for a better cut. */
-static sn_status settle_to(sn_decoder *d, const sni_links_cut *cut, bool must,
-                           sn_err *err) {
+/* 2 to 4: cuts at layer `front`. */
+static sn_status settle_at(sn_decoder *d, size_t front, sn_err *err) {
   sni_links *const x = &d->search.links;
-  sni_stretches *const done = &d->stretches;
-  const sn_lat_scales k = sn_decoder_scales(d);
+  const int32_t stretch = d->search.opts.lattice_stretch;
+  const int64_t most = MAX_STRETCHES * (int64_t)stretch;
+  const sni_links_finish f = {.front = front,
+                              .head = head_of(d),
+                              .first_end = first_end(d),
+                              .mark_of = d->marks};
+  const sni_split how = {.scales = sn_decoder_scales(d),
+                         .beam = (double)x->beam,
+                         .least = (stretch + 1) / 2,
+                         .most = most < INT32_MAX ? (int32_t)most : INT32_MAX};
   sn_lat_det_opts o;
   sn_lat_det_stats stats;
   sn_lat marked, words = {0};
   sn_opt_defaults(sn_lat_det_opt_table, &o);
   o.beam = (double)x->beam;
-  SN_TRY(make_marks(d, err));
-  const sni_links_finish f = {.cut = cut, .mark_of = d->marks};
   SN_TRY(sni_links_lattice(x, &f, &marked, err));
   sn_status s = determinize(d, &marked, &o, &words, &stats, err);
   sn_lat_clear(&marked);
-  stats.beam = fmin(stats.beam, (double)cut->beam);
-  if (s == SN_OK && must)
-    s = sni_make_prefix_free(&words, &k, &stats.beam, err);
-  if (s == SN_OK && sni_is_prefix_free(&words)) {
-    s = sni_stretches_add(done, &words, &stats, err);
-    if (s == SN_OK) s = sni_links_forget(x, cut, err);
-    done->failed_at = done->try_at = 0;
-  } else {
-    done->failed_at = cut->layer;
-  }
+  if (s == SN_OK)
+    s = sni_stretches_add(&d->stretches, &words, &how, &stats, err);
+  if (s == SN_OK)
+    s = sni_links_forget(x, front, &d->stretches.head, first_end(d), err);
   sn_lat_clear(&words);
   return s;
 }
 
 sn_status sni_decoder_settle(sn_decoder *d, sn_err *err) {
   sni_links *const x = &d->search.links;
-  sni_stretches *const done = &d->stretches;
   const size_t stretch = (size_t)d->search.opts.lattice_stretch;
-  sni_links_cut cut;
   if (!(x->beam > 0.0f) || stretch == 0 || x->layers.n <= stretch ||
-      x->layers.n < done->try_at || x->n_pruned != x->layers.n)
+      x->layers.n < d->stretches.try_at || x->n_pruned != x->layers.n)
     return SN_OK;
+  SN_TRY(make_marks(d, err));
   SN_TRY(sni_links_prune_all(x, err));
-  done->try_at = x->layers.n + (stretch + LOOKS - 1) / LOOKS;
-  const bool must = x->layers.n > MAX_STRETCHES * stretch;
-  /* Half a stretch at least; of the cut that was of no use none is better. */
-  size_t least = (stretch + 1) / 2;
-  if (!must && least <= done->failed_at) least = done->failed_at + 1;
-  if (must ? sni_links_find_cut(x, least, &cut)
-           : sni_links_find_true_cut(x, least, &cut))
-    return settle_to(d, &cut, must, err);
-  /* The best paths to the newest frame have not come together for so long: few
-   * paths, then, as in a grammar of some sentences. */
-  if (must) done->try_at = x->layers.n + stretch;
-  return SN_OK;
+  const size_t front = sni_links_find_front(x, (stretch + 1) / 2);
+  d->stretches.try_at =
+      front > 0 ? 0 : x->layers.n + (stretch + LOOKS - 1) / LOOKS;
+  return front > 0 ? settle_at(d, front, err) : SN_OK;
 }
 
 /* ---- Answers ---- */

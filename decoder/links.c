@@ -55,7 +55,8 @@ void sni_links_reset(sni_links *x) {
   x->cost.n = x->label.n = x->extra.n = x->acoustic.n = 0;
   x->links.n = x->layers.n = 0;
   x->n_pruned = x->most_nodes = x->peak_links = x->start = 0;
-  x->no_cut_before = 0;
+  x->has_head = false;
+  x->end_of.n = 0;
 }
 
 void sni_links_clear(sni_links *x) {
@@ -70,6 +71,8 @@ void sni_links_clear(sni_links *x) {
   SN_ARR_FREE(&x->limits);
   SN_ARR_FREE(&x->renumber);
   SN_ARR_FREE(&x->kept);
+  SN_ARR_FREE(&x->end_of);
+  SN_ARR_FREE(&x->front_end);
   SN_ARR_FREE(&x->end_extras);
   SN_ARR_FREE(&x->states);
   sn_lat_builder_destroy(x->builder);
@@ -81,7 +84,8 @@ size_t sni_links_bytes(const sni_links *x) {
          (x->cost.cap + x->extra.cap + x->acoustic.cap + x->rows.cap +
           x->extras.cap + x->limits.cap + x->end_extras.cap) *
              sizeof(float) +
-         (x->label.cap + x->renumber.cap + x->kept.cap + x->states.cap) *
+         (x->label.cap + x->renumber.cap + x->kept.cap + x->states.cap +
+          x->end_of.cap + x->front_end.cap) *
              sizeof(int32_t) +
          (x->builder != NULL ? sn_lat_builder_bytes(x->builder) : 0);
 }
@@ -232,6 +236,19 @@ static void score_nodes(sni_links *x, size_t f, const int32_t *kept, size_t n) {
   }
 }
 
+/* Of layer 0 the nodes kept[0..n_kept) of n stay. */
+static void renumber_starts(sni_links *x, const int32_t *kept, size_t n_kept,
+                            size_t n, const int32_t *number) {
+  if (x->has_head) {
+    for (size_t k = 0; k < n_kept; k++)
+      x->end_of.data[k] = x->end_of.data[kept[k]];
+    x->end_of.n = n_kept;
+  } else if (n > 0) { /* the start has died only where all have */
+    x->start =
+        x->extra.data[x->start] <= x->beam ? (size_t)number[x->start] : 0;
+  }
+}
+
 /* Moves the nodes of layer f that stay to `to`; number: what they are now
  * (others: undefined). Returns how many. */
 static size_t slide_nodes(sni_links *x, size_t f, size_t to, int32_t *number) {
@@ -244,6 +261,7 @@ static size_t slide_nodes(sni_links *x, size_t f, size_t to, int32_t *number) {
     number[i] = (int32_t)n_kept;
     n_kept += extra[i] <= x->beam;
   }
+  if (f == 0) renumber_starts(x, kept, n_kept, n, number);
   if (f >= x->n_pruned) score_nodes(x, f, kept, n_kept);
   for (size_t k = 0; k < n_kept; k++) {
     const size_t i = a + (size_t)kept[k];
@@ -252,9 +270,6 @@ static size_t slide_nodes(sni_links *x, size_t f, size_t to, int32_t *number) {
     x->label.data[to + k] = x->label.data[i];
     x->extra.data[to + k] = x->extra.data[i];
   }
-  /* The start has died only where all have. */
-  if (f == 0 && n > 0)
-    x->start = extra[x->start] <= x->beam ? (size_t)number[x->start] : 0;
   return n_kept;
 }
 
@@ -324,7 +339,6 @@ static sn_status prune(sni_links *x, float delta, sn_err *err) {
   }
   slide(x, f, x->renumber.data, x->renumber.data + x->most_nodes);
   x->n_pruned = x->layers.n;
-  if (f < x->no_cut_before) x->no_cut_before = f;
   return SN_OK;
 }
 
@@ -358,69 +372,33 @@ sn_status sni_links_prune_all(sni_links *x, sn_err *err) {
   return prune(x, 0.0f, err);
 }
 
-/* ---- Cuts ---- */
+/* ---- Fronts ---- */
 
-/* Of the nodes that arcs into layer f lead to (into), or that they come from:
- * the one of least extra; *beam is the least extra of another one. The extra of
- * a node is that of the best complete path through it. */
-static void best_node(const sni_links *x, size_t f, bool into,
-                      sni_links_cut *cut) {
-  const float *const extra = x->extra.data + first_node(x, into ? f : f - 1);
-  int32_t best = -1;
-  float second = INFINITY;
-  for (size_t i = first_link(x, f); i < first_eps(x, f); i++) {
-    const sni_link *const l = &x->links.data[i];
-    const int32_t node = into ? l->to : l->from;
-    if (node == best) continue;
-    if (best < 0) {
-      best = node;
-    } else if (extra[node] < extra[best]) {
-      second = extra[best];
-      best = node;
-    } else if (extra[node] < second) {
-      second = extra[node];
-    }
-  }
-  const sni_links_cut c = {into ? f : f - 1, (size_t)best, into, second};
-  if (best >= 0 && second > cut->beam) *cut = c;
+/* end_of[i]: number of node i of layer f in its front; -1: it is not there.
+ * Returns how many are. */
+static int32_t number_front(const sni_links *x, size_t f, int32_t *end_of) {
+  const size_t n = first_node(x, f + 1) - first_node(x, f);
+  int32_t n_ends = 0;
+  for (size_t i = 0; i < n; i++) end_of[i] = -1;
+  for (size_t i = first_link(x, f); i < first_eps(x, f); i++)
+    end_of[x->links.data[i].to] = 0;
+  for (size_t i = 0; i < n; i++)
+    if (end_of[i] == 0) end_of[i] = n_ends++;
+  return n_ends;
 }
 
-/* Whether all links into layer f lead to one node (into), or come from one. */
-static bool all_one(const sni_links *x, size_t f, bool into) {
-  const size_t begin = first_link(x, f), end = first_eps(x, f);
-  for (size_t i = begin + 1; i < end; i++) {
-    const sni_link *const l = &x->links.data[i];
-    if (into ? l->to != l[-1].to : l->from != l[-1].from) return false;
-  }
-  return begin < end;
-}
-
-bool sni_links_find_true_cut(sni_links *x, size_t least, sni_links_cut *cut) {
+size_t sni_links_find_front(sni_links *x, size_t least) {
+  size_t best = 0;
+  int32_t fewest = INT32_MAX;
+  SN_ASSERT(x->n_pruned == x->layers.n && x->kept.n > x->most_nodes);
   if (least < 1) least = 1;
-  if (least < x->no_cut_before) least = x->no_cut_before;
-  *cut = (sni_links_cut){.beam = 0.0f};
   for (size_t f = x->layers.n - 1; f-- > least;) {
-    if (all_one(x, f, true))
-      best_node(x, f, true, cut);
-    else if (all_one(x, f + 1, false))
-      best_node(x, f + 1, false, cut);
-    else
-      continue;
-    return true;
+    const int32_t n = number_front(x, f, x->kept.data);
+    if (n == 0 || n >= fewest) continue;
+    fewest = n;
+    best = f;
   }
-  /* The last layer that was looked at had links of the newest one. */
-  if (x->layers.n > 2) x->no_cut_before = x->layers.n - 2;
-  return false;
-}
-
-bool sni_links_find_cut(const sni_links *x, size_t least, sni_links_cut *cut) {
-  *cut = (sni_links_cut){.beam = 0.0f};
-  if (least < 1) least = 1;
-  for (size_t f = x->layers.n - 1; f-- > least && cut->beam < INFINITY;) {
-    best_node(x, f, true, cut);
-    best_node(x, f + 1, false, cut);
-  }
-  return cut->beam > 0.0f;
+  return best;
 }
 
 /* Takes the first n elements off an array. */
@@ -451,7 +429,7 @@ static void keep_reached(sni_links *x, size_t f, const float *before,
   sni_link *const links = x->links.data + layer->first_link;
   const size_t n_arcs = layer->first_eps - layer->first_link;
   const size_t n_eps = first_link(x, f + 1) - layer->first_eps;
-  for (size_t i = 0; i < n; i++) now[i] = f == 0 && i == x->start;
+  for (size_t i = 0; i < n; i++) now[i] = f == 0 && x->end_of.data[i] >= 0;
   layer->n_arcs = keep_from(links, n_arcs, before);
   for (size_t i = 0; i < layer->n_arcs; i++) now[links[i].to] = 1.0f;
   for (bool changed = true; changed;) {
@@ -465,35 +443,14 @@ static void keep_reached(sni_links *x, size_t f, const float *before,
   layer->n_eps = keep_from(links + n_arcs, n_eps, now);
   const bool newest = f + 1 == x->layers.n;
   for (size_t i = 0; i < n; i++) {
-    if (now[i] > 0.0f) continue;
-    /* The best path to each of the newest nodes runs through the cut. */
-    SN_ASSERT(!newest);
-    extra[i] = INFINITY;
+    /* Tokens of the search stand at the newest ones. */
+    if (!(now[i] > 0.0f) && !newest) extra[i] = INFINITY;
   }
 }
 
-/* Layer cut->layer becomes layer 0. */
-static void shift(sni_links *x, const sni_links_cut *cut) {
-  const size_t f = cut->layer;
-  size_t node = first_node(x, f), link = first_eps(x, f);
-  const size_t next_node = first_node(x, f + 1);
-  const size_t next_link = first_link(x, f + 1);
-  if (cut->comes_together) {
-    x->start = cut->node;
-  } else { /* of this layer only the node itself is left, as its last one */
-    const size_t from = node + cut->node;
-    node = next_node - 1;
-    x->cost.data[node] = x->cost.data[from];
-    x->label.data[node] = x->label.data[from];
-    x->extra.data[node] = x->extra.data[from];
-    x->acoustic.data[node] = x->acoustic.data[from];
-    link = next_link;
-    for (size_t i = link; i < first_eps(x, f + 1); i++) {
-      sni_link *const l = &x->links.data[i];
-      l->from = (size_t)l->from == cut->node ? 0 : -1;
-    }
-    x->start = 0;
-  }
+/* Layer f becomes layer 0. */
+static void shift(sni_links *x, size_t f) {
+  const size_t node = first_node(x, f), link = first_eps(x, f);
   DROP_FIRST(&x->cost, node);
   DROP_FIRST(&x->label, node);
   DROP_FIRST(&x->extra, node);
@@ -501,7 +458,6 @@ static void shift(sni_links *x, const sni_links_cut *cut) {
   DROP_FIRST(&x->links, link);
   DROP_FIRST(&x->layers, f);
   x->n_pruned -= f;
-  x->no_cut_before = 0;
   x->layers.data[0] = (sni_layer){0, 0, 0, 0, 0};
   for (size_t i = 1; i < x->layers.n; i++) {
     x->layers.data[i].first_node -= node;
@@ -510,15 +466,43 @@ static void shift(sni_links *x, const sni_links_cut *cut) {
   }
 }
 
-sn_status sni_links_forget(sni_links *x, const sni_links_cut *cut,
-                           sn_err *err) {
+/* Of the new layer 0 only the nodes stay starts that head leads to. Whether
+ * these are all of the front. */
+static sn_status set_starts(sni_links *x, const sn_lat *head, int32_t first_end,
+                            int32_t n_ends, bool *all, sn_err *err) {
+  /* front_end: whether head leads to each end */
+  SN_TRY(SN_ARR_RESIZE(&x->front_end, (size_t)n_ends, err));
+  int32_t *const led = x->front_end.data;
+  for (int32_t i = 0; i < n_ends; i++) led[i] = 0;
+  for (int32_t i = 0; i < head->n_arcs; i++)
+    if (head->arcs[i].word >= first_end)
+      led[head->arcs[i].word - first_end] = 1;
+  *all = true;
+  for (size_t i = 0; i < x->end_of.n; i++) {
+    int32_t *const end = &x->end_of.data[i];
+    if (*end < 0 || led[*end] != 0) continue;
+    *end = -1;
+    *all = false;
+  }
+  return SN_OK;
+}
+
+sn_status sni_links_forget(sni_links *x, size_t f, const sn_lat *head,
+                           int32_t first_end, sn_err *err) {
   SN_ASSERT(x->n_pruned == x->layers.n);
+  bool all;
   SN_TRY(make_scratch(x, err));
-  shift(x, cut);
-  if (isinf(cut->beam)) return SN_OK;
+  SN_TRY(
+      SN_ARR_RESIZE(&x->end_of, first_node(x, f + 1) - first_node(x, f), err));
+  const int32_t n_ends = number_front(x, f, x->end_of.data);
+  SN_TRY(set_starts(x, head, first_end, n_ends, &all, err));
+  shift(x, f);
+  x->has_head = true;
+  x->start = 0;
+  if (all) return SN_OK;
   float *now = x->extras.data, *before = x->extras.data + x->most_nodes;
-  for (size_t f = 0; f < x->layers.n; f++) {
-    keep_reached(x, f, before, now);
+  for (size_t k = 0; k < x->layers.n; k++) {
+    keep_reached(x, k, before, now);
     float *const t = now;
     now = before;
     before = t;
@@ -529,28 +513,35 @@ sn_status sni_links_forget(sni_links *x, const sni_links_cut *cut,
 
 /* ---- The lattice ---- */
 
+/* Extras of the nodes of the layer where the lattice ends. */
+static void last_extras(const sni_links *x, size_t last,
+                        const sni_links_finish *f, float *extra) {
+  const size_t a = first_node(x, last), n = first_node(x, last + 1) - a;
+  float best = INFINITY;
+  if (f->front > 0) {
+    for (size_t i = 0; i < n; i++)
+      if (x->front_end.data[i] >= 0) extra[a + i] = x->extra.data[a + i];
+    return;
+  }
+  for (size_t i = 0; i < n; i++) {
+    const float total = x->cost.data[a + i] + f->final_costs[i];
+    if (total < best) best = total;
+  }
+  for (size_t i = 0; best < INFINITY && i < n; i++)
+    extra[a + i] = x->cost.data[a + i] + f->final_costs[i] - best;
+}
+
 /* Extras of all nodes up to layer `last` with the costs of ending there; others
  * have none. */
 static void final_extras(const sni_links *x, size_t last,
                          const sni_links_finish *f, float *extra) {
-  const size_t a = first_node(x, last), n = first_node(x, last + 1) - a;
   for (size_t i = 0; i < x->cost.n; i++) extra[i] = INFINITY;
-  if (f->cut != NULL) {
-    extra[a + f->cut->node] = 0.0f;
-  } else {
-    float best = INFINITY;
-    for (size_t i = 0; i < n; i++) {
-      const float total = x->cost.data[a + i] + f->final_costs[i];
-      if (total < best) best = total;
-    }
-    if (!(best < INFINITY)) return;
-    for (size_t i = 0; i < n; i++)
-      extra[a + i] = x->cost.data[a + i] + f->final_costs[i] - best;
-  }
+  last_extras(x, last, f, extra);
   for (size_t k = last + 1; k-- > 0;) {
     float *const here = extra + first_node(x, k);
     if (k < last) relax_arcs(x, k + 1, extra + first_node(x, k + 1), here);
-    relax_epsilons(x, k, here);
+    /* Epsilon arcs of a front lie behind it. */
+    if (k < last || f->front == 0) relax_epsilons(x, k, here);
   }
 }
 
@@ -616,11 +607,12 @@ static part part_of(const sni_links *x, size_t k, size_t i, const drawing *d) {
   return p;
 }
 
-static sn_status add_layer(const sni_links *x, size_t k, const drawing *d,
-                           sn_err *err) {
+/* Links of layer k before `end`. */
+static sn_status add_layer(const sni_links *x, size_t k, size_t end,
+                           const drawing *d, sn_err *err) {
   const float *const cost = x->cost.data + first_node(x, k);
   const float *const extra = d->extra + first_node(x, k);
-  for (size_t i = first_link(x, k); i < first_link(x, k + 1); i++) {
+  for (size_t i = first_link(x, k); i < end; i++) {
     const sni_link *const l = &x->links.data[i];
     if (!(l->cost - (cost[l->to] - extra[l->to]) <= x->beam)) continue;
     const part p = part_of(x, k, i, d);
@@ -632,28 +624,87 @@ static sn_status add_layer(const sni_links *x, size_t k, const drawing *d,
   return SN_OK;
 }
 
+/* The states of `head`, whose first one becomes *start, with its arcs; those
+ * that end it lead on to the nodes of layer 0. */
+static sn_status add_head(const sni_links *x, const sni_links_finish *f,
+                          const drawing *d, int32_t *start, sn_err *err) {
+  const sn_lat *const h = f->head;
+  for (int32_t i = 0; i < h->n_states; i++) {
+    int32_t id = 0;
+    SN_TRY(sn_lat_builder_state(d->b, &id, err));
+    if (i == 0) *start = id;
+  }
+  for (int32_t i = 0; i < h->n_states; i++)
+    for (uint32_t k = h->states[i].first_arc; k < h->states[i + 1].first_arc;
+         k++) {
+      const sn_lat_arc *const a = &h->arcs[k];
+      int32_t word = a->word, to = *start + a->next;
+      if (word >= f->first_end) {
+        to = -1;
+        for (size_t n = 0; n < x->end_of.n; n++)
+          if (x->end_of.data[n] == word - f->first_end) to = d->states[n];
+        word = 0;
+      }
+      if (to >= 0)
+        SN_TRY(sn_lat_builder_arc(d->b, *start + i, to, word, a->graph,
+                                  a->acoustic, h->ali + a->first_ali, a->n_ali,
+                                  err));
+    }
+  return SN_OK;
+}
+
+/* The ends at a front. */
+static sn_status add_ends(const sni_links *x, const sni_links_finish *f,
+                          const drawing *d, sn_err *err) {
+  const size_t a = first_node(x, f->front), n = x->front_end.n;
+  float least = INFINITY;
+  for (size_t i = 0; i < n; i++)
+    if (d->states[a + i] >= 0 && x->cost.data[a + i] < least)
+      least = x->cost.data[a + i];
+  for (size_t i = 0; i < n; i++) {
+    int32_t end = 0;
+    if (d->states[a + i] < 0) continue;
+    SN_TRY(sn_lat_builder_state(d->b, &end, err));
+    SN_TRY(sn_lat_builder_arc(d->b, d->states[a + i], end,
+                              f->first_end + x->front_end.data[i], 0.0f, 0.0f,
+                              NULL, 0, err));
+    SN_TRY(sn_lat_builder_final(
+        d->b, end, x->extra.data[a + i] - (x->cost.data[a + i] - least), 0.0f,
+        NULL, 0, err));
+  }
+  return SN_OK;
+}
+
 static sn_status build(const sni_links *x, const sni_links_finish *f,
                        float *extra, int32_t *states, sn_lat_builder *b,
                        sn_lat *out, sn_err *err) {
-  const size_t last = f->cut != NULL ? f->cut->layer : x->layers.n - 1;
+  const size_t last = f->front > 0 ? f->front : x->layers.n - 1;
+  const size_t a = first_node(x, last);
+  const drawing d = {extra, states, f->mark_of, b};
+  int32_t start = -1;
   final_extras(x, last, f, extra);
   for (size_t i = 0; i < x->cost.n; i++) {
     states[i] = -1;
     if (extra[i] <= x->beam) SN_TRY(sn_lat_builder_state(b, &states[i], err));
   }
-  if (first_node(x, 1) <= x->start || states[x->start] < 0) return SN_OK;
-  const drawing d = {extra, states, f->mark_of, b};
-  for (size_t k = 0; k <= last; k++) SN_TRY(add_layer(x, k, &d, err));
-  const size_t a = first_node(x, last);
-  if (f->cut != NULL)
-    SN_TRY(sn_lat_builder_final(b, states[a + f->cut->node], 0.0f, 0.0f, NULL,
-                                0, err));
+  if (x->has_head)
+    SN_TRY(add_head(x, f, &d, &start, err));
+  else if (first_node(x, 1) > x->start)
+    start = states[x->start];
+  if (start < 0) return SN_OK;
+  for (size_t k = 0; k < last; k++)
+    SN_TRY(add_layer(x, k, first_link(x, k + 1), &d, err));
+  SN_TRY(add_layer(x, last,
+                   f->front > 0 ? first_eps(x, last) : first_link(x, last + 1),
+                   &d, err));
+  if (f->front > 0)
+    SN_TRY(add_ends(x, f, &d, err));
   else
     for (size_t i = a; i < x->cost.n; i++)
       if (states[i] >= 0 && f->final_costs[i - a] < INFINITY)
         SN_TRY(sn_lat_builder_final(b, states[i], f->final_costs[i - a], 0.0f,
                                     NULL, 0, err));
-  return sn_lat_builder_take(b, states[x->start], out, err);
+  return sn_lat_builder_take(b, start, out, err);
 }
 
 sn_status sni_links_lattice(sni_links *x, const sni_links_finish *f,
@@ -663,6 +714,12 @@ sn_status sni_links_lattice(sni_links *x, const sni_links_finish *f,
   if (x->builder == NULL) SN_TRY(sn_lat_builder_create(&x->builder, err));
   SN_TRY(SN_ARR_RESIZE(&x->end_extras, x->cost.n, err));
   SN_TRY(SN_ARR_RESIZE(&x->states, x->cost.n, err));
+  if (f->front > 0) {
+    SN_TRY(SN_ARR_RESIZE(&x->front_end,
+                         first_node(x, f->front + 1) - first_node(x, f->front),
+                         err));
+    (void)number_front(x, f->front, x->front_end.data);
+  }
   sn_lat_builder_reset(x->builder);
   return build(x, f, x->end_extras.data, x->states.data, x->builder, out, err);
 }

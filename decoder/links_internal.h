@@ -62,11 +62,13 @@ typedef struct sni_links {
   sn_arr_f32 end_extras;   /* scratch of it, as are */
   sn_arr_i32 states;
   size_t n_pruned;      /* layers when it was pruned last */
-  size_t start;         /* node of layer 0 where all paths begin */
+  size_t start;         /* node of layer 0 where all paths begin, but */
+  bool has_head;        /* where something was forgotten they begin at those */
+  sn_arr_i32 end_of;    /* [nodes of layer 0] that are this end of what was
+                           forgotten; -1: of no path that is left */
+  sn_arr_i32 front_end; /* scratch: the same of a front */
   size_t most_nodes;    /* of any layer so far */
   size_t peak_links;    /* most at one time */
-  size_t no_cut_before; /* layers that were searched for a true cut in vain, and
-                           have not changed since */
 } sni_links;
 
 void sni_links_reset(sni_links *x);
@@ -105,32 +107,30 @@ SN_NODISCARD sn_status sni_links_end(sni_links *x, const sni_layer_nodes *nodes,
  * newest layer is not ended. */
 SN_NODISCARD sn_status sni_links_prune_all(sni_links *x, sn_err *err);
 
-/* ---- Cuts: nodes that all paths run through ---- */
+/* ---- Fronts: layers at which the lattice is cut ----
+ * The front of a layer are its nodes that arcs into the layer lead to: every
+ * path runs through one of them. They are numbered 0, 1, ... in order. */
 
-typedef struct sni_links_cut {
-  size_t layer, node;  /* node: of its layer */
-  bool comes_together; /* all arcs into the layer lead to the node; else all
-                          arcs out of the layer come from it */
-  float beam;          /* that is so of all paths that are within this beam of
-                          the best path to where they lead; +infinity: of all */
-} sni_links_cut;
-
-/* The last true cut at layer `least` or behind it, before the newest layer.
- * `least` does not decrease from call to call, but when links were forgotten.
- */
-bool sni_links_find_true_cut(sni_links *x, size_t least, sni_links_cut *cut);
-/* The cut of widest beam there; of equals the last. false: no beam makes one.
- */
-bool sni_links_find_cut(const sni_links *x, size_t least, sni_links_cut *cut);
-/* Forgets what lies before the cut, which is the new start, in layer 0, and
- * what can no longer be reached. */
-SN_NODISCARD sn_status sni_links_forget(sni_links *x, const sni_links_cut *cut,
+/* The layer at `least` or behind it, before the newest one, whose front has the
+ * fewest nodes; of equals the last. 0: there is none. After prune_all. */
+size_t sni_links_find_front(sni_links *x, size_t least);
+/* Forgets what lies before the front of layer f, which becomes layer 0. `head`
+ * stands for it from then on: its arcs with the word first_end + i end at node
+ * i of the front. What can no longer be reached that way goes, too. */
+SN_NODISCARD sn_status sni_links_forget(sni_links *x, size_t f,
+                                        const sn_lat *head, int32_t first_end,
                                         sn_err *err);
 
 typedef struct sni_links_finish {
-  const float *final_costs; /* [nodes of the newest layer]; +infinity: no end;
-                               NULL: the end is at `cut` */
-  const sni_links_cut *cut; /* NULL: the end is in the newest layer */
+  const float *final_costs; /* [nodes of the newest layer]; +infinity: no end */
+  size_t front;             /* layer; 0: the end is in the newest one, at
+                               final_costs. Else at its front: of node i an arc
+                               with the word first_end + i leads to a final
+                               state of its own, which costs as much as makes
+                               the best path through i worse than the best of
+                               all by the extra of i */
+  const sn_lat *head;       /* what was forgotten; NULL: nothing */
+  int32_t first_end;        /* in it, too */
   const int32_t *mark_of;   /* [labels] word label that an arc gets besides
                                its own when it enters the label (for phones);
                                0: none; NULL: no marks at all */

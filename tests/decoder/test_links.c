@@ -243,10 +243,15 @@ static toy *random_acyclic(toy *t, sn_rng *r) {
  * equal within 1/1024 a word. */
 static double tolerance(int n_words) { return 1e-3 + n_words / 1024.0; }
 
-/* stretch: opts.lattice_stretch; *n_stretches counts those settled, *n_narrowed
- * the lattices with a beam below 5. */
-static void compare(unsigned seed, int stretch, bench *x, int *n_seqs,
-                    int *n_stretches, int *n_narrowed) {
+typedef struct counts {
+  int n_seqs;
+  int n_stretches; /* settled */
+  int n_narrowed;  /* lattices with a beam below 5 */
+  int n_cuts, n_cut_nodes;
+} counts;
+
+/* stretch: opts.lattice_stretch. */
+static void compare(unsigned seed, int stretch, bench *x, counts *c) {
   sn_rng r;
   sn_rng_init(&r, seed);
   toy t;
@@ -271,11 +276,14 @@ static void compare(unsigned seed, int stretch, bench *x, int *n_seqs,
   sn_err err = {0};
   sn_lat_det_stats stats;
   ok(sn_decoder_lattice(d, final, ali_of, NULL, &lat, &stats, &err), &err);
-  *n_stretches += (int)sn_decoder_get_stats(d).n_stretches;
+  const sn_decoder_stats search = sn_decoder_get_stats(d);
+  c->n_stretches += (int)search.n_stretches;
+  c->n_cuts += (int)search.n_cuts;
+  c->n_cut_nodes += (int)search.n_cut_nodes;
   /* Where a cut was forced, a narrower beam is promised. */
   const double beam = fmin(5.0, stats.beam);
   if (stats.beam < 5.0) assert_true(stretch > 0);
-  *n_narrowed += stats.beam < 5.0;
+  c->n_narrowed += stats.beam < 5.0;
   if (x->seqs.n == 0) {
     assert_int_equal(lat.n_states, 0);
   } else {
@@ -309,7 +317,7 @@ static void compare(unsigned seed, int stretch, bench *x, int *n_seqs,
                 best + beam - tolerance(x->seqs.list[i].s.n);
     if (n_within != n_sure)
       fail_msg("seed %u: %d of %d sequences", seed, n_within, n_sure);
-    *n_seqs += n_within;
+    c->n_seqs += n_within;
     for (size_t i = 0; i < n_paths; i++) sn_lat_path_clear(&paths[i]);
     sn_free(paths);
   }
@@ -318,23 +326,35 @@ static void compare(unsigned seed, int stretch, bench *x, int *n_seqs,
 }
 
 static void test_every_sequence_is_there_once_at_its_best_cost(void **state) {
-  int n_seqs = 0, n_stretches = 0, n_narrowed = 0;
-  for (unsigned seed = 1; seed <= 1000; seed++)
-    compare(seed, 0, *state, &n_seqs, &n_stretches, &n_narrowed);
-  assert_true(n_seqs > 3500);
-  assert_int_equal(n_stretches, 0);
+  counts c = {0};
+  for (unsigned seed = 1; seed <= 1000; seed++) compare(seed, 0, *state, &c);
+  assert_true(c.n_seqs > 3500);
+  assert_int_equal(c.n_stretches, 0);
 }
 
 static void test_stretches_in_a_row_have_every_sequence_once_too(void **state) {
-  int n_seqs = 0, n_stretches = 0, n_narrowed = 0;
+  counts c = {0};
   for (unsigned seed = 1; seed <= 1000; seed++)
-    compare(seed, 1 + (int)(seed % 2), *state, &n_seqs, &n_stretches,
-            &n_narrowed);
-  print_message("%d sequences, %d stretches, %d lattices narrowed\n", n_seqs,
-                n_stretches, n_narrowed);
-  assert_true(n_narrowed > 30);
-  assert_true(n_seqs > 2500);
-  assert_true(n_stretches > 150);
+    compare(seed, 1 + (int)(seed % 2), *state, &c);
+  print_message("%d sequences, %d stretches, %d lattices narrowed\n", c.n_seqs,
+                c.n_stretches, c.n_narrowed);
+  assert_true(c.n_narrowed > 30);
+  assert_true(c.n_seqs > 2500);
+  assert_true(c.n_stretches > 150);
+}
+
+/* Stretches so long that none has to end where paths do not meet, but cut
+ * nevertheless, mostly at several nodes: nothing at all may be lost. */
+static void test_cuts_of_several_nodes_lose_nothing(void **state) {
+  counts c = {0};
+  for (unsigned seed = 1; seed <= 3000; seed++)
+    compare(seed, 3 + (int)(seed % 2), *state, &c);
+  print_message("%d sequences, %d cuts, %d nodes at them\n", c.n_seqs, c.n_cuts,
+                c.n_cut_nodes);
+  assert_int_equal(c.n_narrowed, 0);
+  assert_true(c.n_seqs > 10000);
+  assert_true(c.n_cuts > 700);
+  assert_true(c.n_cut_nodes > 2 * c.n_cuts);
 }
 
 static void test_lattices_do_not_change_the_best_path(void **state) {
@@ -751,6 +771,8 @@ int main(void) {
       cmocka_unit_test_setup_teardown(
           test_stretches_in_a_row_have_every_sequence_once_too, set_up,
           tear_down),
+      cmocka_unit_test_setup_teardown(test_cuts_of_several_nodes_lose_nothing,
+                                      set_up, tear_down),
       cmocka_unit_test(test_lattices_do_not_change_the_best_path),
       cmocka_unit_test(test_stretches_say_what_the_whole_lattice_says),
       cmocka_unit_test(test_where_paths_never_meet_the_beam_is_narrowed),
