@@ -25,7 +25,9 @@ size_t sni_command_n_tables(const sn_command *c);
 char sni_command_short(const sn_command *c, const char *name);
 
 sn_status sni_help_command(const sn_command *c, sn_str *out, sn_err *err);
-sn_status sni_help_list(sn_str *out, sn_err *err);
+sn_status sni_help_list(const char *noun, sn_str *out, sn_err *err);
+/* Whether commands of two words begin with it. */
+bool sni_is_noun(const char *word);
 sn_status sni_help_man(const sn_command *c, sn_str *out, sn_err *err);
 sn_status sni_help_man_main(sn_str *out, sn_err *err);
 sn_status sni_help_bash(sn_str *out, sn_err *err);

@@ -66,7 +66,10 @@ static int run_help(sn_cli *cli) {
     s = sni_help_bash(&text, &cli->err);
   else if (cli->n_args == 0)
     s = o->as == AS_MAN ? sni_help_man_main(&text, &cli->err)
-                        : sni_help_list(&text, &cli->err);
+                        : sni_help_list(NULL, &text, &cli->err);
+  else if (c == NULL && cli->n_args == 1 && o->as != AS_MAN &&
+           sni_is_noun(cli->args[0]))
+    s = sni_help_list(cli->args[0], &text, &cli->err);
   else if (c == NULL || n_words < cli->n_args)
     status = sn_cli_usage(cli, "there is no command '%s%s%s'", cli->args[0],
                           cli->n_args > 1 ? " " : "",
@@ -89,7 +92,8 @@ const sn_command sn_cmd_help = {
     .synopsis = "[--as=text|man|bash] [COMMAND]",
     .summary = "explain the commands",
     .description =
-        "Without a command, lists them all. The man pages and the completion "
+        "Without a command, lists them all; with the first word of several, "
+        "those. The man pages and the completion "
         "script of bash and zsh come from the same tables as the texts.",
     .example = "senone help transcribe",
     .tables = {{help_table, sizeof(help_opts)}},

@@ -150,12 +150,22 @@ static sn_status info_one(sn_cli *cli, void *user, const sni_lat_in *in,
   return SN_OK;
 }
 
+/* What is long or has lines of its own (labels, times of utterances) by its
+ * size. */
+static void print_fact(sn_cli *cli, const char *key, const char *value) {
+  const size_t n = strlen(value);
+  if (n > 100 || strchr(value, '\n') != NULL)
+    sn_cli_print(cli, "%s\t(%zu bytes)\n", key, n);
+  else
+    sn_cli_print(cli, "%s\t%s\n", key, value);
+}
+
 static sn_status print_facts(sn_cli *cli) {
   sn_lat_reader *r = NULL;
   SN_TRY(sn_lat_reader_open(cli->args[0], &r, &cli->err));
   const char *key, *value;
   for (size_t i = 0; (key = sn_lat_reader_meta_at(r, i, &value)) != NULL; i++)
-    sn_cli_print(cli, "%s\t%s\n", key, value);
+    print_fact(cli, key, value);
   if (sn_lat_reader_has_words(r)) {
     sn_lat_words *words = NULL;
     sn_status s = sn_lat_words_create(&words, &cli->err);

@@ -100,15 +100,35 @@ sn_status sni_help_command(const sn_command *c, sn_str *out, sn_err *err) {
   return SN_OK;
 }
 
-sn_status sni_help_list(sn_str *out, sn_err *err) {
-  SN_TRY(sn_str_adds(
-      out,
-      "usage: senone COMMAND [--option=value ...] ...\n\n"
-      "Speech recognition with weighted finite-state graphs.\n\nCommands:\n",
-      err));
+bool sni_is_noun(const char *word) {
+  const size_t n = strlen(word);
   for (size_t i = 0; sni_commands[i] != NULL; i++)
-    SN_TRY(sn_str_addf(out, err, "  %-18s %s\n", sni_commands[i]->name,
-                       sni_commands[i]->summary));
+    if (strncmp(sni_commands[i]->name, word, n) == 0 &&
+        sni_commands[i]->name[n] == ' ')
+      return true;
+  return false;
+}
+
+sn_status sni_help_list(const char *noun, sn_str *out, sn_err *err) {
+  const size_t n = noun != NULL ? strlen(noun) : 0;
+  if (noun == NULL)
+    SN_TRY(sn_str_adds(out,
+                       "usage: senone COMMAND [--option=value ...] ...\n\n"
+                       "Speech recognition with weighted finite-state graphs."
+                       "\n\nCommands:\n",
+                       err));
+  else
+    SN_TRY(sn_str_addf(out, err,
+                       "usage: senone %s VERB [--option=value ...] ...\n\n"
+                       "Commands:\n",
+                       noun));
+  for (size_t i = 0; sni_commands[i] != NULL; i++) {
+    const char *const name = sni_commands[i]->name;
+    if (noun != NULL && (strncmp(name, noun, n) != 0 || name[n] != ' '))
+      continue;
+    SN_TRY(
+        sn_str_addf(out, err, "  %-18s %s\n", name, sni_commands[i]->summary));
+  }
   return sn_str_adds(
       out,
       "\nsenone COMMAND --help tells a command's options and gives an "

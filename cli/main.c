@@ -58,10 +58,11 @@ void sni_cli_on_interrupt(sn_log *log) {
   handle(SIGTERM, log != NULL ? on_signal : SIG_DFL);
 }
 
-static int print_list(FILE *to, int status) {
+/* noun NULL: of all commands. */
+static int print_list(const char *noun, FILE *to, int status) {
   sn_str text = {0};
   sn_err err = {0};
-  if (sni_help_list(&text, &err) == SN_OK)
+  if (sni_help_list(noun, &text, &err) == SN_OK)
     fputs(sn_str_get(&text), to);
   else
     fprintf(stderr, "senone: %s\n", err.msg);
@@ -69,17 +70,23 @@ static int print_list(FILE *to, int status) {
   return status;
 }
 
+static bool asks_for_help(const char *word) {
+  return strcmp(word, "--help") == 0 || strcmp(word, "-h") == 0;
+}
+
 static int no_such_command(char **words, size_t n) {
   char given[80];
+  if (sni_is_noun(words[0]) && (n == 1 || asks_for_help(words[1])))
+    return n > 1 ? print_list(words[0], stdout, SN_EXIT_OK)
+                 : print_list(words[0], stderr, SN_EXIT_USAGE);
   (void)snprintf(given, sizeof given, n > 1 ? "%s %s" : "%s", words[0],
                  n > 1 ? words[1] : "");
   const char *near = NULL;
   size_t best = 4;
-  bool is_noun = false;
+  const bool is_noun = sni_is_noun(words[0]);
   const size_t len = strlen(words[0]);
   for (size_t i = 0; sni_commands[i] != NULL; i++) {
     const char *const name = sni_commands[i]->name;
-    if (strncmp(name, words[0], len) == 0 && name[len] == ' ') is_noun = true;
     const bool two = strchr(name, ' ') != NULL;
     const size_t d = sn_edit_distance(name, two ? given : words[0], 4);
     if (d < best) {
@@ -89,7 +96,7 @@ static int no_such_command(char **words, size_t n) {
   }
   fprintf(stderr, "senone: there is no command '%s'",
           is_noun ? given : words[0]);
-  if (near != NULL && !(is_noun && n == 1)) {
+  if (near != NULL) {
     fprintf(stderr, "; is 'senone %s' meant?", near);
   } else if (is_noun) {
     fprintf(stderr, "; there are:");
@@ -103,15 +110,14 @@ static int no_such_command(char **words, size_t n) {
 }
 
 int main(int argc, char **argv) {
-  if (argc < 2) return print_list(stderr, SN_EXIT_USAGE);
+  if (argc < 2) return print_list(NULL, stderr, SN_EXIT_USAGE);
   char **const words = argv + 1;
   const size_t n = (size_t)(argc - 1);
   if (strcmp(words[0], "--version") == 0) {
     printf("senone %s\n", SENONE_VERSION);
     return SN_EXIT_OK;
   }
-  if (strcmp(words[0], "--help") == 0 || strcmp(words[0], "-h") == 0)
-    return print_list(stdout, SN_EXIT_OK);
+  if (asks_for_help(words[0])) return print_list(NULL, stdout, SN_EXIT_OK);
   size_t n_words = 0;
   const sn_command *const c = sni_command_find(words, n, &n_words);
   if (c == NULL) return no_such_command(words, n);

@@ -43,6 +43,19 @@ static form form_of(const char *specifier, const char **path) {
   return OWN;
 }
 
+/* "akr:x" would make a file of that name in Senone's own form. */
+static sn_status check_prefix(const char *specifier, sn_err *err) {
+  const size_t n = strspn(specifier, "abcdefghijklmnopqrstuvwxyz,");
+  const char *path;
+  if (n < 2 || n > 5 || specifier[n] != ':') return SN_OK;
+  (void)form_of(specifier, &path);
+  if (path != specifier) return SN_OK;
+  return sn_fail(err, SN_EARG,
+                 "'%s': '%.*s' is no kind of lattices: ark: and ark,t: are "
+                 "Kaldi's, slf: is HTK's; a file of that name is lat:%s",
+                 specifier, (int)n + 1, specifier, specifier);
+}
+
 static bool is_folder(const char *path) {
   const size_t n = strlen(path);
   return (n > 0 && path[n - 1] == '/') || sn_dir_exists(path);
@@ -356,6 +369,7 @@ sn_status sn_lat_writer_open(const char *specifier, sn_lat_writer **out,
                              sn_err *err) {
   *out = NULL;
   const char *path;
+  SN_TRY(check_prefix(specifier, err));
   sn_lat_writer *const w = sn_calloc(1, sizeof *w);
   if (w == NULL) return sn_fail_nomem(err, "lattice writer");
   w->is = form_of(specifier, &path);

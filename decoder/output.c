@@ -19,10 +19,12 @@ const char *sn_out_ending(sn_out_format f) {
 
 bool sn_out_many(sn_out_format f) { return f <= SN_OUT_CTM; }
 
+#define MOST_DECIMALS 12
+
 sn_status sni_out_number(sn_str *out, double x, int decimals, sn_err *err) {
-  static const int64_t powers[] = {1, 10, 100, 1000, 10000, 100000, 1000000};
-  SN_ASSERT(decimals >= 0 && decimals <= 6);
-  const int64_t unit = powers[decimals];
+  SN_ASSERT(decimals >= 0 && decimals <= MOST_DECIMALS);
+  int64_t unit = 1;
+  for (int i = 0; i < decimals; i++) unit *= 10;
   const int64_t n = (int64_t)llround(fabs(x) * (double)unit);
   SN_TRY(
       sn_str_addf(out, err, "%s%" PRId64, x < 0 && n > 0 ? "-" : "", n / unit));
@@ -109,6 +111,17 @@ static sn_status json_number(const char *name, double x, int decimals,
   return sni_out_number(out, x, decimals, err);
 }
 
+/* Decimals that show n digits of a probability: that of a long sentence is
+ * small. */
+static int significant(double p, int n) {
+  int decimals = n;
+  while (p > 0 && p < 0.1 && decimals < MOST_DECIMALS) {
+    p *= 10;
+    decimals++;
+  }
+  return decimals;
+}
+
 static sn_status json_span(double begin_s, double end_s, sn_str *out,
                            sn_err *err) {
   SN_TRY(json_number("begin", begin_s, 3, out, err));
@@ -145,7 +158,8 @@ static sn_status json_sentences(const sn_out_utt *u, sn_str *out, sn_err *err) {
     SN_TRY(sn_str_adds(out, i > 0 ? ",{\"text\":" : "{\"text\":", err));
     SN_TRY(json_string(x->text, out, err));
     SN_TRY(json_costs(x->graph_cost, x->acoustic_cost, out, err));
-    SN_TRY(json_number("posterior", x->posterior, 4, out, err));
+    SN_TRY(json_number("posterior", x->posterior, significant(x->posterior, 4),
+                       out, err));
     SN_TRY(sn_str_adds(out, "}", err));
   }
   return sn_str_adds(out, "]", err);

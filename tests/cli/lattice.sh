@@ -41,11 +41,17 @@ prints '^utterances	2$'
 run 1 "$senone" lattice copy x.lat slf:one.slf
 says 'a second lattice'
 absent one.slf
+run 1 "$senone" lattice copy x.lat akr:one.ark
+says "'akr:' is no kind of lattices.*ark:.*lat:akr:one.ark"
+absent akr:one.ark
+run 0 "$senone" lattice copy x.lat lat:akr:one.ark
+run 0 "$senone" lattice equal x.lat ./akr:one.ark
 
 run 0 "$senone" lattice info x.lat
 prints '^words	4$'
 prints '^frames	8$'
 prints '^depth	1.6250$'
+[ "$(awk 'length > 110' out)" = '' ] || fail 'a long line in lattice info'
 run 0 "$senone" lattice info --per-utterance ark:lat.txt
 prints '^u1	6	3	4	4	1.833	yes$'
 

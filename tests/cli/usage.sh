@@ -27,6 +27,16 @@ run 2 "$senone" lm prnue
 says "is 'senone lm prune' meant"
 run 2 "$senone" lm
 says "lm prune"
+run 0 "$senone" lattice --help
+silent
+prints '^usage: senone lattice VERB'
+prints '^  lattice nbest  +[a-z]'
+grep -q 'lm prune' out && fail 'commands of another noun'
+mv out of_lattice
+run 0 "$senone" help lattice
+cmp out of_lattice || fail 'help lattice is not lattice --help'
+run 2 "$senone" help latice
+says "no command 'latice'"
 run 2 "$senone" transcribe --beem=3 x.wav
 says 'is --beam meant'
 run 2 "$senone" transcribe --beam=wide x.wav

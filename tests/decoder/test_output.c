@@ -57,7 +57,8 @@ static void test_confidence_and_alternatives_where_they_are_known(
     void **state) {
   (void)state;
   static const sn_out_alternative others[] = {{"no", 0.25}, {"", 0.125}};
-  static const sn_out_sentence best[] = {{"go", 1, 2, 0.625}};
+  static const sn_out_sentence best[] = {{"go", 1, 2, 0.625},
+                                         {"so", 1, 2, 0.0000123456}};
   const sn_out_word w = {"go", 0, 1, 1, 2, true, 0.625, others, 2};
   const sn_out_utt u = {.id = "x",
                         .words = &w,
@@ -67,7 +68,7 @@ static void test_confidence_and_alternatives_where_they_are_known(
                         .acoustic_cost = 2,
                         .rescored = true,
                         .sentences = best,
-                        .n_sentences = 1};
+                        .n_sentences = 2};
   expect(SN_OUT_CTM, &u, "x 1 0.000 1.000 go 0.6250\n");
   expect(SN_OUT_JSON, &u,
          "{\"id\":\"x\",\"text\":\"go\",\"begin\":0.000,\"end\":1.000,"
@@ -78,7 +79,8 @@ static void test_confidence_and_alternatives_where_they_are_known(
          "[{\"word\":\"no\",\"posterior\":0.2500},{\"word\":\"\","
          "\"posterior\":0.1250}]}],\"phones\":[],\"nbest\":[{\"text\":\"go\","
          "\"graph_cost\":1.0000,\"acoustic_cost\":2.0000,"
-         "\"posterior\":0.6250}]}\n");
+         "\"posterior\":0.6250},{\"text\":\"so\",\"graph_cost\":1.0000,"
+         "\"acoustic_cost\":2.0000,\"posterior\":0.00001235}]}\n");
 }
 
 static void test_empty_results_keep_their_line(void **state) {
