@@ -303,6 +303,56 @@ SENONE_API senone_status senone_lattice_writer_close(senone_lattice_writer *w,
                                                      senone_error *error);
 SENONE_API void senone_lattice_writer_destroy(senone_lattice_writer *w);
 
+/* ---- Language models (since 0.2) ----
+ * n-gram models and their queries, without a recognizer. A model is immutable:
+ * any number of threads may use it. All probabilities are natural logarithms.
+ *
+ *   senone_lm_history h = senone_lm_begin(lm);             after <s>
+ *   senone_lm_score(lm, &h, senone_lm_find(lm, "go"), &logp, NULL, &error);
+ */
+typedef struct senone_lm senone_lm;
+
+/* The words so far, as far as the model goes by them; small, of fixed size, to
+ * be copied as you like. {0}: no words, not even <s>. */
+typedef struct senone_lm_history {
+  int64_t node;
+  int32_t length; /* words that count, below the order */
+  int32_t reserved;
+} senone_lm_history;
+
+/* Reads ARPA (also packed), Sphinx's .lm.bin or one of Senone's binaries, which
+ * is mapped, and verified as a whole. options: may be NULL; its callback is
+ * told what was repaired. SENONE_EFORMAT names file and line, or the section.
+ */
+SENONE_API senone_status senone_lm_load(const char *path,
+                                        const senone_options *options,
+                                        senone_lm **out, senone_error *error);
+SENONE_API void senone_lm_destroy(senone_lm *m);
+SENONE_API int32_t senone_lm_order(const senone_lm *m);
+SENONE_API int32_t senone_lm_n_words(const senone_lm *m);
+/* NULL: no such id. Borrowed from the model. */
+SENONE_API const char *senone_lm_word(const senone_lm *m, int32_t id);
+/* Id of a word, of "<s>", "</s>" or "<unk>"; -1: the model lacks it. */
+SENONE_API int32_t senone_lm_find(const senone_lm *m, const char *word);
+SENONE_API senone_lm_history senone_lm_begin(const senone_lm *m);
+/* log p of a word after *history, which then has it. -1: a word that the model
+ * lacks, which is its <unk>, or else of log p -infinity, and ends the history.
+ * order (may be NULL): of the n-gram that was found. SENONE_EARG: no such id,
+ * or a history of another model. */
+SENONE_API senone_status senone_lm_score(const senone_lm *m,
+                                         senone_lm_history *history,
+                                         int32_t word, double *logp,
+                                         int32_t *order, senone_error *error);
+/* log p of a sentence (words with white space between them, without <s> and
+ * </s>) and of its end. Words that the model lacks, and <unk>, are left out of
+ * logp and counted apart, as `senone lm ppl` does; n_words, n_unknown may be
+ * NULL. */
+SENONE_API senone_status senone_lm_score_text(const senone_lm *m,
+                                              const char *words, double *logp,
+                                              int32_t *n_words,
+                                              int32_t *n_unknown,
+                                              senone_error *error);
+
 /* ---- Speakers (since 0.2) ----
  * A second pass that knows the speaker: recognise his utterances once with the
  * option "observe", let him observe each, adapt, and recognise them again.

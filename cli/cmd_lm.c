@@ -119,13 +119,15 @@ static const sn_opt info_table[] = {
      "add up the probabilities after the empty history and that many others"},
     SN_OPT_END};
 
-static void print_sums(sn_cli *cli, const sn_ngram *lm, double n_sums) {
+static sn_status print_sums(sn_cli *cli, const sn_ngram *lm, double n_sums) {
   const sn_ngram_state empty = {0, 0};
   sn_cli_print(cli, "sum-empty-history\t%.6f\n", sn_ngram_sum(lm, empty));
   double least = INFINITY, most = -INFINITY;
   const int64_t n = (int64_t)n_sums;
   const int32_t n_levels = sn_ngram_order(lm) - 1;
   for (int64_t i = 0; i < n && n_levels > 0; i++) {
+    if (sn_log_cancelled(cli->log))
+      return sn_fail(&cli->err, SN_ECANCEL, "interrupted");
     sn_ngram_state h = {1 + (int32_t)(i % n_levels), 0};
     const int64_t n_nodes = sn_ngram_count(lm, h.level);
     if (n_nodes == 0) continue;
@@ -136,6 +138,7 @@ static void print_sums(sn_cli *cli, const sn_ngram *lm, double n_sums) {
   }
   if (most >= least)
     sn_cli_print(cli, "sum-least\t%.6f\nsum-most\t%.6f\n", least, most);
+  return SN_OK;
 }
 
 static int run_info(sn_cli *cli) {
@@ -159,9 +162,9 @@ static int run_info(sn_cli *cli) {
   for (int32_t w = 0; w < sn_ngram_n_words(lm); w++)
     n_classes += sn_class_token(sn_ngram_word(lm, w)) != SN_CLASS_NONE;
   sn_cli_print(cli, "classes\t%d\n", n_classes);
-  if (o->n_sums > 0.0) print_sums(cli, lm, o->n_sums);
+  const sn_status s = o->n_sums > 0.0 ? print_sums(cli, lm, o->n_sums) : SN_OK;
   sn_ngram_destroy(lm);
-  return sn_cli_finish(cli, SN_EXIT_OK);
+  return s == SN_OK ? sn_cli_finish(cli, SN_EXIT_OK) : sn_cli_fail(cli);
 }
 
 const sn_command sn_cmd_lm_info = {

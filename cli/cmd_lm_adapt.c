@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* senone lm adapt. */
+#include <string.h>
+
 #include "base/io.h"
 #include "cli/cli.h"
 #include "cli/cmd_lm_save.h"
@@ -31,7 +33,12 @@ static int run_adapt(sn_cli *cli) {
     s = sn_ngram_adapt(base, r, cli->opts[1], cli->log, &adapted, &report,
                        &cli->err);
   if (s == SN_OK) s = sn_cli_lm_save(cli, adapted, o->format, cli->args[2]);
-  if (s == SN_OK) print_report(cli, &report);
+  if (s == SN_OK && strcmp(cli->args[2], "-") == 0)
+    sn_info(cli->log,
+            "perplexity of the tokens in base %.4f, adapted %.4f; weight %.6f",
+            report.base, report.mixed_known, report.weight);
+  else if (s == SN_OK)
+    print_report(cli, &report);
   sn_reader_destroy(r);
   sn_ngram_destroy(base);
   sn_ngram_destroy(adapted);
@@ -48,7 +55,8 @@ const sn_command sn_cmd_lm_adapt = {
         "writes the mixture of both. Prints the perplexities before and after: "
         "every part of TEXT is scored by models and a weight of the other "
         "parts. New words of TEXT become words of OUT; they still need "
-        "pronunciations.",
+        "pronunciations. (With - for OUT the model alone is printed; --verbose "
+        "tells the perplexities.)",
     .example =
         "sed 's/ *([^()]*)$//' /usr/share/pocketsphinx/test/data/librivox/"
         "transcription | senone lm adapt --folds=5 "

@@ -130,7 +130,7 @@ const sn_command sn_cmd_lm_mix = {
         "/usr/share/pocketsphinx/model/en-us/en-us.lm.bin mixed.bin",
     .tables = {{mix_table, sizeof(mix_opts)},
                {format_table, sizeof(sn_cli_lm_format)}},
-    .min_args = 2,
+    .min_args = 3,
     .max_args = SIZE_MAX,
     .run = run_mix};
 

@@ -106,6 +106,7 @@ static int run_ppl(sn_cli *cli) {
     s = load_classes(cli, lm, &classes);
     how->classes = &classes;
   }
+  ((sn_ppl_opts *)cli->opts[1])->log = cli->log;
   if (s == SN_OK) s = sn_ppl_create(lm, cli->opts[1], &p, &cli->err);
   if (s == SN_OK) s = add_texts(cli, p);
   if (s == SN_OK && sn_ppl_get_sums(p)->n_sentences == 0)

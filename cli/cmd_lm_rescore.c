@@ -10,6 +10,7 @@
 
 static sn_status rescore(sn_cli *cli, const sn_ngram *lm) {
   sn_nbest *n = NULL;
+  ((sn_nbest_opts *)cli->opts[0])->log = cli->log;
   SN_TRY(sn_nbest_create(lm, cli->opts[0], &n, &cli->err));
   sn_status s = SN_OK;
   for (size_t i = 1; (i < cli->n_args || i == 1) && s == SN_OK; i++) {
@@ -20,6 +21,8 @@ static sn_status rescore(sn_cli *cli, const sn_ngram *lm) {
   }
   if (s == SN_OK) s = sn_nbest_rank(n, &cli->err);
   const sn_nbest_opts *const o = cli->opts[0];
+  if (s == SN_OK && sn_nbest_n(n) == 0)
+    sn_warn(cli->log, "there are no hypotheses");
   for (int64_t i = 0; s == SN_OK && i < sn_nbest_n(n); i++) {
     const sn_nbest_entry *const e = sn_nbest_get(n, i);
     if (o->best && e->rank > 0) continue;

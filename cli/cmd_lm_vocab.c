@@ -125,6 +125,11 @@ static int run_vocab(sn_cli *cli) {
   sn_word_count *c = NULL;
   sn_status s = sn_word_count_create(cli->log, &c, &cli->err);
   if (s == SN_OK) s = read_texts(cli, c);
+  if (s == SN_OK && sn_word_count_n(c) == 0)
+    s = sn_fail(&cli->err, SN_EFORMAT, "%s: no words in it",
+                cli->n_args == 1  ? cli->args[0]
+                : cli->n_args > 1 ? "the texts"
+                                  : "standard input");
   if (s == SN_OK && o->lexicon[0] != '\0') s = keep_listed(cli, c, o->lexicon);
   if (s == SN_OK) s = print_vocab(cli, c);
   sn_word_count_destroy(c);

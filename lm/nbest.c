@@ -120,6 +120,8 @@ sn_status sn_nbest_add_text(sn_nbest *n, sn_reader *r, sn_err *err) {
     bool more;
     SN_TRY(sn_read_line(r, &text, &more, err));
     if (!more) return SN_OK;
+    if (sn_log_cancelled(n->opts.log))
+      return sn_fail(err, SN_ECANCEL, "interrupted");
     if (sn_span_trim(text).n > 0) SN_TRY(add_line(n, r, text, err));
   }
 }

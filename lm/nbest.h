@@ -6,6 +6,7 @@
 #include <stdint.h>
 
 #include "base/io.h"
+#include "base/log.h"
 #include "base/opt.h"
 #include "base/status.h"
 #include "lm/ngram.h"
@@ -15,7 +16,8 @@ extern "C" {
 
 typedef struct sn_nbest_opts {
   double lm_weight, word_penalty, oov_logp;
-  bool best; /* for those who print: rank 0 only */
+  bool best;         /* for those who print: rank 0 only */
+  const sn_log *log; /* or NULL; asked at each line whether to stop */
 } sn_nbest_opts;
 extern const sn_opt sn_nbest_opt_table[];
 

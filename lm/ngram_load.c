@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "lm/count.h"
 #include "lm/ngram_internal.h"
 #include "lm/small.h"
 
@@ -11,12 +12,34 @@ typedef enum kind {
   KIND_SPHINX,
   KIND_DMP,
   KIND_BINARY,
-  KIND_SMALL
+  KIND_SMALL,
+  KIND_OTHER /* others[] */
 } kind;
 
 static bool has_at(const unsigned char *data, size_t n, size_t at,
                    const char *magic, size_t n_magic) {
   return n >= at + n_magic && memcmp(data + at, magic, n_magic) == 0;
+}
+
+/* Files that are given for a model by mistake. */
+static const struct {
+  const char *magic, *says;
+} others[] = {{SN_COUNT_MAGIC,
+               "a count file; make a model of it with senone lm estimate"},
+              {"SNGRAPH", "a search graph"},
+              {"SNLATS", "a file of lattices"},
+              {"SQLite format 3", "a database, such as a lexicon"}};
+
+static const char *other_kind(const unsigned char *data, size_t n) {
+  for (size_t i = 0; i < sizeof others / sizeof *others; i++)
+    if (has_at(data, n, 0, others[i].magic, strlen(others[i].magic) + 1))
+      return others[i].says;
+  return NULL;
+}
+
+static sn_status fail_other(const char *name, const char *says, sn_err *err) {
+  return sn_fail(err, SN_EFORMAT, "%s is %s; a language model was expected",
+                 name, says);
 }
 
 static kind kind_of(const unsigned char *data, size_t n) {
@@ -28,7 +51,7 @@ static kind kind_of(const unsigned char *data, size_t n) {
     return KIND_BINARY;
   if (has_at(data, n, 0, SNI_SMALL_MAGIC, sizeof SNI_SMALL_MAGIC))
     return KIND_SMALL;
-  return KIND_TEXT;
+  return other_kind(data, n) != NULL ? KIND_OTHER : KIND_TEXT;
 }
 
 static sn_status fail_dmp(const char *name, sn_err *err) {
@@ -57,8 +80,10 @@ sn_status sn_ngram_open(const char *path, sn_log *log, sn_ngram **out,
   sn_status s = SN_OK;
   if (what == KIND_SPHINX)
     s = sni_sphinx_lm_read(map.data, map.n, path, log, out, err);
+  if (what == KIND_OTHER)
+    s = fail_other(path, other_kind(map.data, map.n), err);
   sn_map_close(&map);
-  if (what == KIND_SPHINX) return s;
+  if (what == KIND_SPHINX || what == KIND_OTHER) return s;
   if (what == KIND_DMP) return fail_dmp(path, err);
   if (what == KIND_BINARY) return sni_lm_binary_open(path, out, err);
   if (what == KIND_SMALL) return sni_small_open(path, out, err);
@@ -94,6 +119,8 @@ sn_status sn_ngram_load_memory(const void *data, size_t n, const char *name,
                       err);
     case KIND_SMALL:
       return verified(sni_small_open_memory(data, n, name, out, err), out, err);
+    case KIND_OTHER:
+      return fail_other(name, other_kind(data, n), err);
     case KIND_TEXT:
       break;
   }

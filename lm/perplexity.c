@@ -260,7 +260,10 @@ static sn_status add_lines(sn_ppl *p, sn_reader *r, sn_ppl_fn *fn, void *user,
                      (long long)sn_reader_line_no(r));
       return s;
     }
-    if (p->tokens.n >= BATCH_TOKENS) SN_TRY(flush(p, fn, user, err));
+    if (p->tokens.n < BATCH_TOKENS) continue;
+    SN_TRY(flush(p, fn, user, err));
+    if (sn_log_cancelled(p->opts.log))
+      return sn_fail(err, SN_ECANCEL, "interrupted");
   }
 }
 

@@ -6,6 +6,7 @@
 #include <stdint.h>
 
 #include "base/io.h"
+#include "base/log.h"
 #include "base/opt.h"
 #include "base/status.h"
 #include "base/str.h"
@@ -25,6 +26,7 @@ typedef struct sn_ppl_opts {
   int32_t fold; /* sn_ppl_fold of words before they are looked up */
   const struct sn_classes *classes; /* or NULL, lm/classes.h: the model is one
                                        over classes; borrowed */
+  const sn_log *log; /* or NULL; asked now and then whether to stop */
 } sn_ppl_opts;
 extern const sn_opt sn_ppl_opt_table[];
 

@@ -14,6 +14,21 @@ cmp g1.sng g2.sng || fail 'two builds of a grammar differ'
 cmp l1.sng l2.sng || fail 'two builds of a language model differ'
 cmp l1.sng "$model/graph.sng" || fail "not the model's own graph"
 
+# The model's format does not matter; small's weights are those of its codes.
+# Order 5, so that paths back off over several orders; <unk> is no word of it.
+"$senone" lm random --n=300 $testdata/turtle.lm.bin | sed "s/roboman/robot/g" >t.txt
+run 0 "$senone" lm estimate --order=5 --method=wb t.txt -o t.arpa
+run 0 "$senone" graph build --model="$model" --lm=t.arpa -o arpa.sng
+for f in binary fast small; do
+  run 0 "$senone" lm convert --format=$f t.arpa t.$f
+  run 0 "$senone" graph build --model="$model" --lm=t.$f -o $f.sng
+done
+cmp arpa.sng binary.sng && cmp arpa.sng fast.sng || fail "the graph depends on the model's format"
+run 0 "$senone" lm convert --format=binary t.small t.quantised
+run 0 "$senone" graph build --model="$model" --lm=t.quantised -o quantised.sng
+cmp small.sng quantised.sng || fail 'the graph of a small model has other weights'
+! cmp -s small.sng arpa.sng || fail 'quantised weights are the exact ones'
+
 run 0 "$senone" graph info g1.sng
 prints '^states +[0-9]+$'
 prints '^words +19$'

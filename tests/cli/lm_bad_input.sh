@@ -110,6 +110,15 @@ says 'half\.arpa\.gz:[0-9]+: '
 printf 'xxxx' | dd of=big.arpa.gz bs=1 seek=1000 conv=notrunc 2>/dev/null
 run 1 "$senone" lm convert big.arpa.gz x.bin
 says 'big\.arpa\.gz'
+# Files of another kind, by name.
+printf 'go stop\n' >c.txt
+run 0 "$senone" lm count c.txt -o c.counts
+run 1 "$senone" lm convert c.counts x.bin
+says 'c\.counts is a count file; .*senone lm estimate'
+printf 'go G OW\n' >c.dict
+run 0 "$senone" lexicon import c.db c.dict
+run 1 "$senone" lm convert c.db x.bin
+says 'c\.db is a database, such as a lexicon; a language model was expected'
 : >empty.arpa
 run 1 "$senone" lm convert empty.arpa x.bin
 says 'empty\.arpa'

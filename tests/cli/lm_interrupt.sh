@@ -38,6 +38,14 @@ for c in count 'estimate --format=arpa' 'estimate --format=small'; do
   stop 0.4 "$senone" lm $c $small -o here/new < <(endless)
   stop 0.2 "$senone" lm $c $small -o here/old < <(endless)
 done
+# Queries as well, which never end here.
+run 0 "$senone" lm estimate --method=wb text -o query.bin
+sed 's/^/u\t1\t/' text >nbest
+hypotheses() { while cat nbest 2>/dev/null; do :; done; }
+stop 0.2 "$senone" lm ppl query.bin < <(endless)
+stop 0.2 "$senone" lm rescore query.bin < <(hypotheses)
+stop 0.2 "$senone" lm info --sums=1000000 query.bin
+
 # While it merges, adds up, estimates and writes.
 stop 'sorted runs were written' "$senone" lm count $small text -o here/new
 for f in arpa fast; do

@@ -24,6 +24,11 @@ says 'weight 1 is -1'
 run 1 "$senone" lm mix --weights=1 a.arpa b.arpa x.arpa
 says 'not 2 numbers'
 absent x.arpa
+# A forgotten OUT does not make the last model one.
+cp b.arpa b.copy
+run 2 "$senone" lm mix a.arpa b.arpa
+says 'arguments are missing'
+cmp b.arpa b.copy || fail 'b.arpa was overwritten'
 
 # Adapt: a page goes in, the perplexity of what was held out falls.
 for what in lamp fan heater pump door light; do
@@ -38,6 +43,9 @@ after=$(awk -F'\t' '$1 == "perplexity-after" {print $2}' out)
 awk "BEGIN {exit !($after < $before)}" || fail "not better: $before, $after"
 run 0 "$senone" lm info adapted.arpa
 grep -q pump adapted.arpa || fail 'new words are missing'
+# Out to standard output: the model and nothing else.
+run 0 "$senone" lm adapt --format=arpa --folds=4 base.arpa page.txt -
+cmp out adapted.arpa || fail 'standard output is not the model alone'
 run 1 "$senone" lm adapt --folds=9 a.arpa b.txt x.arpa
 says '4 sentences are too few for 9 folds'
 absent x.arpa
@@ -93,6 +101,12 @@ prints '<unk>'
 cp out unk.txt
 run 0 "$senone" lm ppl a.arpa unk.txt
 prints "^oov	$(tr ' ' '\n' <unk.txt | grep -c '<unk>')	"
+
+: >empty.txt
+run 1 "$senone" lm vocab empty.txt
+says 'empty.txt: no words in it'
+run 0 "$senone" lm rescore a.arpa empty.txt
+says 'no hypotheses'
 
 # N-best lists.
 printf 'u1\t-10\tgo stop\nu1\t-10\tgo on now\n' >nb

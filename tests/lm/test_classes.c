@@ -328,7 +328,7 @@ static void test_perplexity_of_a_class_model_is_that_of_its_words(
   read_classes(some_classes, &c);
   sn_ngram *const lm = class_model(&c, 3, SN_ESTIMATE_MKN);
   must(sn_classes_expand(&c, lm, 0, NULL, &words, &err), &err);
-  const sn_ppl_opts how = {false, SN_PPL_FOLD_NONE, &c};
+  const sn_ppl_opts how = {.classes = &c};
   static const char *const lines[] = {"x0 y2 z1", "y0 y1 x3 nothing x0", "z0"};
   double ppl[2];
   for (int i = 0; i < 2; i++) {

@@ -265,7 +265,8 @@ static void test_nbest_lists_are_ordered_by_the_total(void **state) {
   static const char list[] =
       "u2\t-3\ta a\nu1\t-2\tb\nu2\t-3\tb x b\nu1\t-9\t\n";
   sn_ngram *const lm = load_text(arpa);
-  const sn_nbest_opts o = {2.0, -0.5, -7.0, false};
+  const sn_nbest_opts o = {
+      .lm_weight = 2.0, .word_penalty = -0.5, .oov_logp = -7.0};
   sn_nbest *n = NULL;
   sn_reader *r = NULL;
   sn_err err = {0};
