@@ -69,4 +69,16 @@ void sn_mat_gemm(float alpha, sn_cmat a, bool trans_a, sn_cmat b, bool trans_b,
               b.data, leading(b.stride), beta, c.data, leading(c.stride));
 }
 
-void sn_blas_single_thread(void) { openblas_set_num_threads(1); }
+void sn_blas_single_thread(void) {
+  /* Setting it would start threads that were ended. */
+  if (openblas_get_num_threads() != 1) openblas_set_num_threads(1);
+}
+
+/* What OpenBLAS itself calls before a fork; a build without threads, or
+ * another library in its place, lacks it. */
+int blas_thread_shutdown_(void) __attribute__((weak));
+
+void sn_blas_end_threads(void) {
+  sn_blas_single_thread();
+  if (blas_thread_shutdown_ != NULL) (void)blas_thread_shutdown_();
+}

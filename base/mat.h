@@ -51,6 +51,12 @@ void sn_mat_gemm(float alpha, sn_cmat a, bool trans_a, sn_cmat b, bool trans_b,
  * parallel part, and results do not depend on the machine. Called by whoever
  * starts workers; cheap, may be called often. */
 void sn_blas_single_thread(void);
+
+/* The same for a program whose every part does so: ends OpenBLAS's threads as
+ * well, which wait for work in a loop that takes CPU time (a tenth of a second
+ * after the library was loaded, with two CPUs). For main() alone, before any
+ * thread is started. Where OpenBLAS has no threads, nothing happens. */
+void sn_blas_end_threads(void);
 #ifdef __cplusplus
 }
 #endif

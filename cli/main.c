@@ -5,6 +5,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "base/mat.h"
 #include "base/str.h"
 #include "cli/cli_internal.h"
 #include "cli/run.h"
@@ -110,6 +111,7 @@ static int no_such_command(char **words, size_t n) {
 }
 
 int main(int argc, char **argv) {
+  sn_blas_end_threads();
   if (argc < 2) return print_list(NULL, stderr, SN_EXIT_USAGE);
   char **const words = argv + 1;
   const size_t n = (size_t)(argc - 1);
