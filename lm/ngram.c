@@ -28,11 +28,17 @@
 #include "lm/ngram_internal.h"
 #include "lm/small.h"
 
+/* FNV-1a (Fowler, Noll and Vo), with the high bits mixed into the low ones. */
+#define HASH_BEGIN 2166136261u
+static uint32_t hash_byte(uint32_t h, unsigned char c) {
+  return (h ^ c) * 16777619u;
+}
+static uint32_t hash_end(uint32_t h) { return (h ^ h >> 15) * 0x2c1b3c6du; }
+
 uint32_t sni_word_hash(const char *s, size_t n) {
-  uint32_t h = 2166136261u;
-  for (size_t i = 0; i < n; i++) h = (h ^ (unsigned char)s[i]) * 16777619u;
-  h ^= h >> 15;
-  return h * 0x2c1b3c6du;
+  uint32_t h = HASH_BEGIN;
+  for (size_t i = 0; i < n; i++) h = hash_byte(h, (unsigned char)s[i]);
+  return hash_end(h);
 }
 
 static int32_t find_from(const sni_vocab *v, uint32_t slot, const char *s,
@@ -206,9 +212,25 @@ int32_t sn_ngram_find(const sn_ngram *lm, const char *word) {
   return sni_vocab_find(&lm->vocab, word, strlen(word));
 }
 
+/* A look-up in sn_ngram_find_batch. */
+typedef struct look_up {
+  uint32_t slot;
+  uint32_t n; /* bytes of the word */
+} look_up;
+
+static look_up begin_look_up(const sni_vocab *v, const char *word) {
+  size_t n = 0;
+  uint32_t h = HASH_BEGIN;
+  for (; word[n] != '\0'; n++) h = hash_byte(h, (unsigned char)word[n]);
+  const look_up l = {hash_end(h) & v->mask, (uint32_t)n};
+  __builtin_prefetch(&v->slot[l.slot]);
+  return l;
+}
+
 /* Stages of a look-up that is AHEAD texts further on in each: the hash, the
  * word's id, the place of its text, the comparison. */
-#define AHEAD 6u
+#define AHEAD 8u
+#define LOOKS (4 * AHEAD)
 
 void sn_ngram_find_batch(const sn_ngram *lm, const char *text, const size_t *at,
                          size_t n, sn_ngram_token *tokens) {
@@ -217,26 +239,22 @@ void sn_ngram_find_batch(const sn_ngram *lm, const char *text, const size_t *at,
     for (size_t i = 0; i < n; i++) tokens[i].word = -1;
     return;
   }
-  uint32_t slot[4 * AHEAD];
+  look_up look[LOOKS];
   for (size_t i = 0; i < n + 3 * AHEAD; i++) {
-    if (i < n) {
-      const char *const w = text + at[i];
-      slot[i % (4 * AHEAD)] = sni_word_hash(w, strlen(w)) & v->mask;
-      __builtin_prefetch(&v->slot[slot[i % (4 * AHEAD)]]);
-    }
+    if (i < n) look[i % LOOKS] = begin_look_up(v, text + at[i]);
     if (i >= AHEAD && i - AHEAD < n) {
-      const uint32_t id = v->slot[slot[(i - AHEAD) % (4 * AHEAD)]] - 1;
+      const uint32_t id = v->slot[look[(i - AHEAD) % LOOKS].slot] - 1;
       if (id < (uint32_t)v->n_words) __builtin_prefetch(&v->at[id]);
     }
     if (i >= 2 * AHEAD && i - 2 * AHEAD < n) {
-      const uint32_t id = v->slot[slot[(i - 2 * AHEAD) % (4 * AHEAD)]] - 1;
+      const uint32_t id = v->slot[look[(i - 2 * AHEAD) % LOOKS].slot] - 1;
       if (id < (uint32_t)v->n_words && v->at[id] < v->n_text_bytes)
         __builtin_prefetch(v->text + v->at[id]);
     }
     if (i >= 3 * AHEAD) {
-      const char *const w = text + at[i - 3 * AHEAD];
-      tokens[i - 3 * AHEAD].word =
-          find_from(v, slot[(i - 3 * AHEAD) % (4 * AHEAD)], w, strlen(w));
+      const size_t k = i - 3 * AHEAD;
+      const look_up *const l = &look[k % LOOKS];
+      tokens[k].word = find_from(v, l->slot, text + at[k], l->n);
     }
   }
 }

@@ -79,7 +79,25 @@ static void fold(int32_t how, char *s, size_t n) {
   }
 }
 
+/* Whether all bytes are printable ASCII, as most lines are. */
+static bool is_plain(const char *line, size_t n) {
+  const uint64_t ones = UINT64_MAX / 255, tops = ones * 128;
+  uint64_t odd = 0;
+  size_t i = 0;
+  for (; i + 8 <= n; i += 8) {
+    uint64_t b; /* eight bytes at a time */
+    memcpy(&b, line + i, sizeof b);
+    const uint64_t low = b & ~tops;
+    /* Top bits: not ASCII; not 32 or more; 127. */
+    odd |= b | ~(low + ones * (128 - 32)) | (low + ones);
+  }
+  bool is_odd = (odd & tops) != 0;
+  for (; i < n; i++) is_odd |= line[i] < 32 || line[i] >= 127;
+  return !is_odd;
+}
+
 static sn_status check_text(const char *line, size_t n, sn_err *err) {
+  if (is_plain(line, n)) return SN_OK;
   size_t bad;
   if (!sn_utf8_valid(line, n, &bad))
     return sn_fail(err, SN_EFORMAT, "byte %zu of the line is not UTF-8", bad);
@@ -93,36 +111,44 @@ static sn_status check_text(const char *line, size_t n, sn_err *err) {
   return SN_OK;
 }
 
+static sn_status add_token(sn_ppl *p, size_t at, int32_t word, sn_err *err) {
+  const sn_ngram_token t = {.word = word};
+  SN_TRY(SN_ARR_PUSH(&p->texts, at, err));
+  return SN_ARR_PUSH(&p->tokens, t, err);
+}
+
 /* Adds a sentence to the batch, at last the sentence end where the model has
- * one. Empty lines are no sentences. */
+ * one. Empty lines are no sentences. The line is copied whole; its words are
+ * ended with a NUL where they are. */
 static sn_status split(sn_ppl *p, const char *line, size_t n, sn_err *err) {
-  sn_span rest = {line, n}, field;
-  const size_t first = p->tokens.n;
+  const size_t first = p->tokens.n, at = p->words.n;
+  SN_TRY(sn_str_add(&p->words, line, n, err));
+  SN_TRY(sn_str_add(&p->words, "", 1, err)); /* the last word's NUL */
+  char *const copy = p->words.data + at;
+  sn_span rest = {copy, n}, field;
   bool is_ended = false;
   if (p->opts.ids) (void)sn_next_field(&rest, &field);
   while (sn_next_field(&rest, &field)) {
-    if (sn_span_eq(field, "<s>") && p->tokens.n == first && !is_ended) continue;
-    if (is_ended || sn_span_eq(field, "<s>"))
+    const bool may_be_mark = field.p[0] == '<';
+    const bool is_begin = may_be_mark && sn_span_eq(field, "<s>");
+    if (is_begin && p->tokens.n == first && !is_ended) continue;
+    if (is_ended || is_begin)
       return sn_fail(err, SN_EFORMAT,
                      "%s within a sentence; write one sentence a line",
                      is_ended ? "</s>" : "<s>");
-    if (sn_span_eq(field, "</s>")) {
+    if (may_be_mark && sn_span_eq(field, "</s>")) {
       is_ended = true;
       continue;
     }
-    const size_t at = p->words.n;
-    const sn_ngram_token t = {.word = -1};
-    SN_TRY(SN_ARR_PUSH(&p->texts, at, err));
-    SN_TRY(SN_ARR_PUSH(&p->tokens, t, err));
-    SN_TRY(sn_str_add(&p->words, field.p, field.n, err));
-    SN_TRY(sn_str_add(&p->words, "", 1, err)); /* its NUL */
-    fold(p->opts.fold, p->words.data + at, field.n);
+    char *const word = copy + (field.p - copy);
+    SN_TRY(add_token(p, at + (size_t)(word - copy), -1, err));
+    word[field.n] = '\0';
+    if (rest.n > 0) rest.p++, rest.n--; /* the blank that was there */
+    if (p->opts.fold != SN_PPL_FOLD_NONE) fold(p->opts.fold, word, field.n);
   }
   if (p->tokens.n == first) return SN_OK;
   if (sn_ngram_eos(p->lm) >= 0) {
-    const sn_ngram_token t = {.word = sn_ngram_eos(p->lm)};
-    SN_TRY(SN_ARR_PUSH(&p->texts, p->words.n, err));
-    SN_TRY(SN_ARR_PUSH(&p->tokens, t, err));
+    SN_TRY(add_token(p, p->words.n, sn_ngram_eos(p->lm), err));
     SN_TRY(sn_str_add(&p->words, "</s>", 5, err));
   }
   return SN_ARR_PUSH(&p->starts, p->tokens.n, err);

@@ -3,6 +3,7 @@
 #include "lm/perplexity.h"
 
 #include <math.h>
+#include <string.h>
 
 #include "base/io.h"
 #include "base/mem.h"
@@ -157,6 +158,28 @@ static void test_faulty_lines_are_named(void **state) {
   sn_ngram_destroy(lm);
 }
 
+/* Whatever else is on the line: lines are looked at eight bytes at a time. */
+static void test_each_byte_of_a_line_is_checked(void **state) {
+  (void)state;
+  sn_ngram *const lm = load_text(model);
+  sn_ppl *const p = ppl_of(lm, NULL);
+  char line[21];
+  for (size_t at = 1; at < sizeof line; at++)
+    for (int c = 0; c < 256; c++) {
+      sn_err err = {0};
+      memset(line, 'a', sizeof line);
+      line[at] = (char)c;
+      const sn_status s = sn_ppl_add(p, line, sizeof line, NULL, NULL, &err);
+      const bool is_good =
+          c == '\t' || c == '\r' || c == '\n' || (c >= 32 && c < 127);
+      if (s != (is_good ? SN_OK : SN_EFORMAT))
+        fail_msg("byte 0x%02x at %zu: %d", (unsigned)c, at, (int)s);
+      sn_err_clear(&err);
+    }
+  sn_ppl_destroy(p);
+  sn_ngram_destroy(lm);
+}
+
 static void test_nothing_to_average_is_not_a_number(void **state) {
   (void)state;
   sn_ngram *const lm = load_text(model);
@@ -196,6 +219,7 @@ int main(void) {
       cmocka_unit_test(test_unk_gives_unknown_words_a_probability),
       cmocka_unit_test(test_ids_and_case_are_handled_when_asked),
       cmocka_unit_test(test_faulty_lines_are_named),
+      cmocka_unit_test(test_each_byte_of_a_line_is_checked),
       cmocka_unit_test(test_nothing_to_average_is_not_a_number),
       cmocka_unit_test(test_every_failed_allocation_is_reported),
   };
