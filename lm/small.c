@@ -12,6 +12,9 @@
 
 #include <string.h>
 
+/* Lists of more children than this are narrowed down by interpolation. */
+#define LONG_LIST 64
+
 static uint32_t read_bits(const unsigned char *data, size_t n_bytes,
                           uint64_t at, unsigned bits) {
   if (bits == 0 || (at >> 3) + SNI_SMALL_PAD > n_bytes) return 0;
@@ -71,16 +74,26 @@ double sni_small_backoff(const sn_ngram *lm, int32_t level, int64_t node) {
       (uint64_t)node * l->bits + l->word_bits + l->logp_bits, l->backoff_bits)];
 }
 
+/* Where the word would be in a list of n whose ids were spread evenly. */
+static int64_t guess_of(int64_t word, int64_t low, int64_t high, int64_t n) {
+  return (int64_t)((double)(word - low) * (double)n / (double)(high - low));
+}
+
+/* The first probe of a search: of a long list as in `guess_of`, else the
+ * middle. */
+static int64_t first_probe(const sn_ngram *lm, int64_t begin, int64_t n,
+                           int32_t word) {
+  return n > LONG_LIST ? begin + guess_of(word, 0, lm->vocab.n_words, n)
+                       : begin + n / 2;
+}
+
 int64_t sni_small_search(const sn_ngram *lm, int32_t level, int64_t begin,
                          int64_t end, int32_t word) {
   const sni_small_level *const l = &lm->small->level[level];
   int64_t low = 0, high = lm->vocab.n_words; /* low <= word < high */
   /* Interpolation while the list is long, then halves; see sni_child. */
-  for (int step = 0; end - begin > 16; step++) {
-    int64_t mid = begin + (end - begin) / 2;
-    if (step < 4)
-      mid = begin + (int64_t)((double)(word - low) * (double)(end - begin) /
-                              (double)(high - low));
+  for (int step = 0; step < 4 && end - begin > LONG_LIST; step++) {
+    int64_t mid = begin + guess_of(word, low, high, end - begin);
     if (mid >= end) mid = end - 1;
     if (mid < begin) mid = begin;
     const int64_t w = (int64_t)word_at(l, mid);
@@ -94,11 +107,14 @@ int64_t sni_small_search(const sn_ngram *lm, int32_t level, int64_t begin,
     }
     if (low > word || high <= word) return -1;
   }
-  for (; begin < end; begin++) {
-    const int64_t w = (int64_t)word_at(l, begin);
-    if (w >= word) return w == word ? begin : -1;
+  int64_t n = end - begin;
+  if (n <= 0) return -1;
+  while (n > 1) {
+    const int64_t half = n / 2;
+    begin = (int64_t)word_at(l, begin + half) <= word ? begin + half : begin;
+    n -= half;
   }
-  return -1;
+  return (int64_t)word_at(l, begin) == word ? begin : -1;
 }
 
 int64_t sni_small_child(const sn_ngram *lm, sn_ngram_state h, int32_t word) {
@@ -127,10 +143,7 @@ void sni_small_prefetch_word(const sn_ngram *lm, int32_t level, int64_t begin,
                              int64_t end, int32_t word) {
   const sni_small_level *const l = &lm->small->level[level];
   if (begin >= end) return;
-  int64_t at = begin;
-  if (end - begin > 16)
-    at += (int64_t)((double)word * (double)(end - begin) /
-                    (double)lm->vocab.n_words);
+  const int64_t at = first_probe(lm, begin, end - begin, word);
   __builtin_prefetch(l->records + ((uint64_t)at * l->bits >> 3));
 }
 
