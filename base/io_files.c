@@ -2,12 +2,12 @@
 /* Whole files, folders, paths, maps, checksums. */
 #include <errno.h>
 #include <fcntl.h>
+#include <libdeflate.h>
 #include <limits.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
-#include <zlib.h>
 
 #include "base/io.h"
 #include "base/mem.h"
@@ -135,5 +135,5 @@ void sn_map_close(sn_map *m) {
 }
 
 uint32_t sn_crc32(uint32_t crc, const void *data, size_t n) {
-  return n > 0 ? (uint32_t)crc32_z(crc, data, n) : crc;
+  return n > 0 ? libdeflate_crc32(crc, data, n) : crc;
 }
