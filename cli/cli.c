@@ -174,6 +174,7 @@ static sn_status take_option(parse *p, size_t n, char **argv, size_t *i,
       value = argv[++*i];
   }
   if (s == SN_OK) s = set(p, name, value != NULL ? value : "", err);
+  if (s == SN_OK && o != NULL) p->cli->given[p->cli->n_given++] = o;
   if (!is_long) sn_free(name);
   return s;
 }
@@ -277,7 +278,8 @@ int sni_cli_run(const sn_command *cmd, size_t n, char **argv) {
   cli.args = sn_calloc(n + 1, sizeof *cli.args);
   cli.extra_names = sn_calloc(p.extra_cap, sizeof *cli.extra_names);
   cli.extra_values = sn_calloc(p.extra_cap, sizeof *cli.extra_values);
-  bool ok = cli.args && cli.extra_names && cli.extra_values;
+  cli.given = sn_calloc(n + 1, sizeof *cli.given);
+  bool ok = cli.args && cli.extra_names && cli.extra_values && cli.given;
   for (size_t i = 0; ok && i < sni_command_n_tables(cmd); i++) {
     cli.opts[i] = sn_calloc(1, cmd->tables[i].opts_size);
     ok = cli.opts[i] != NULL;
@@ -315,6 +317,7 @@ done:
   sn_free(cli.args);
   sn_free(cli.extra_names);
   sn_free(cli.extra_values);
+  sn_free(cli.given);
   sn_ini_destroy(ini);
   return status;
 }
@@ -341,6 +344,12 @@ int sn_cli_usage(sn_cli *cli, const char *fmt, ...) {
   va_end(ap);
   fprintf(stderr, "\nsenone %s --help tells more.\n", cli->cmd->name);
   return SN_EXIT_USAGE;
+}
+
+bool sn_cli_is_given(const sn_cli *cli, const char *name) {
+  for (size_t i = 0; i < cli->n_given; i++)
+    if (strcmp(cli->given[i]->name, name) == 0) return true;
+  return false;
 }
 
 void sn_cli_print(sn_cli *cli, const char *fmt, ...) {

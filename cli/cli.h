@@ -40,6 +40,8 @@ typedef struct sn_cli {
   const char **extra_names; /* options of no table, where allowed */
   const char **extra_values;
   size_t n_extra;
+  const sn_opt **given; /* private: see sn_cli_is_given */
+  size_t n_given;
   sn_err err;      /* run() may fill it and return sn_cli_fail(cli) */
   int write_errno; /* private: first failure of sn_cli_print, or 0 */
 } sn_cli;
@@ -64,6 +66,9 @@ typedef struct sn_command {
 int sn_cli_fail(sn_cli *cli);
 /* Wrong usage: prints the message and where --help is; status 2. */
 int sn_cli_usage(sn_cli *cli, const char *fmt, ...) SN_PRINTF(2, 3);
+/* Whether the command line has option `name` of one of the tables, with
+ * whatever value; a config file does not count, as it may name all options. */
+bool sn_cli_is_given(const sn_cli *cli, const char *name);
 /* Data for stdout; remembers a failed write (disk full, closed pipe) so that
  * sn_cli_finish can report it. */
 void sn_cli_print(sn_cli *cli, const char *fmt, ...) SN_PRINTF(2, 3);

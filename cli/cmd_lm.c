@@ -15,6 +15,8 @@ static const sn_opt convert_table[] = {SN_CLI_LM_FORMAT_OPT, SN_CLI_LM_BITS_OPT,
                                        SN_OPT_END};
 
 static int run_convert(sn_cli *cli) {
+  const int wrong = sn_cli_lm_format_check(cli, cli->opts[0]);
+  if (wrong != 0) return wrong;
   sn_ngram *lm = NULL;
   sn_status s = sn_ngram_load(cli->args[0], cli->log, &lm, &cli->err);
   if (s == SN_OK) s = sn_cli_lm_save_as(cli, lm, cli->opts[0], cli->args[1]);
@@ -75,6 +77,11 @@ static sn_status prune(sn_cli *cli, const sn_ngram *lm, sn_ngram **out) {
 }
 
 static int run_prune(sn_cli *cli) {
+  const prune_opts *const o = cli->opts[0];
+  const int wrong = sn_cli_lm_format_check(cli, cli->opts[1]);
+  if (wrong != 0) return wrong;
+  if (o->n_grams > 0.0 && sn_cli_is_given(cli, "threshold"))
+    return sn_cli_usage(cli, "either --n-grams or --threshold");
   sn_ngram *lm = NULL, *pruned = NULL;
   sn_status s = sn_ngram_load(cli->args[0], cli->log, &lm, &cli->err);
   if (s == SN_OK) {

@@ -90,14 +90,28 @@ static sn_status save_classes(sn_cli *cli, sn_classes *c, const char *path) {
   return sn_classes_save(c, path, &cli->err);
 }
 
+/* 0, or the exit status after a message. */
+static int check_usage(sn_cli *cli) {
+  const sn_cli_out *const to = cli->opts[0];
+  const sn_count_opts *const count = cli->opts[3];
+  const class_opts *const o = cli->opts[5];
+  int wrong = sn_cli_out_check(cli, to->output, "[TEXT ...]");
+  if (wrong == 0) wrong = sn_cli_lm_format_check(cli, cli->opts[1]);
+  if (wrong != 0) return wrong;
+  if (o->classes[0] == '\0' && o->classes_out[0] != '\0')
+    return sn_cli_usage(cli, "--classes-out without --classes");
+  sn_err why = {0};
+  if (sn_estimate_check(cli->opts[2], count->order, &why) != SN_OK)
+    return sn_cli_usage(cli, "%s", why.msg);
+  return 0;
+}
+
 static int run_estimate(sn_cli *cli) {
   const sn_cli_out *const to = cli->opts[0];
   const class_opts *const o = cli->opts[5];
   sn_count_opts *const count = cli->opts[3];
-  const int wrong = sn_cli_out_check(cli, to->output, "[TEXT ...]");
+  const int wrong = check_usage(cli);
   if (wrong != 0) return wrong;
-  if (o->classes[0] == '\0' && o->classes_out[0] != '\0')
-    return sn_cli_usage(cli, "--classes-out without --classes");
   sn_counts *c = NULL;
   sn_classes classes = {0};
   sn_status s = SN_OK;

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* senone lm mix, lm marginals. */
+#include <math.h>
 #include <stdint.h>
 #include <string.h>
 
@@ -30,20 +31,25 @@ static sn_status save(sn_cli *cli, const sn_ngram *lm, const char *path) {
   return sn_cli_lm_save(cli, lm, f->format, path);
 }
 
-static sn_status parse_weights(sn_cli *cli, const char *text, double *w,
-                               size_t n) {
+/* 0, or the exit status after a message. */
+static int parse_weights(sn_cli *cli, const char *text, double *w, size_t n) {
   sn_span rest = sn_span_of(text), field;
   size_t got = 0;
-  while (sn_next_field_sep(&rest, ',', &field)) {
-    if (got == n || !sn_parse_double(sn_span_trim(field), &w[got]))
-      return sn_fail(&cli->err, SN_EARG,
-                     "--weights=%s: not %zu numbers with commas", text, n);
-    got++;
+  double sum = 0.0;
+  for (; sn_next_field_sep(&rest, ',', &field); got++) {
+    if (got == n || !sn_parse_double(sn_span_trim(field), &w[got]) ||
+        !(w[got] >= 0.0 && w[got] < (double)INFINITY))
+      return sn_cli_usage(
+          cli, "--weights=%s: not %zu numbers, 0 or above, with commas", text,
+          n);
+    sum += w[got];
   }
   if (got != n)
-    return sn_fail(&cli->err, SN_EARG, "--weights=%s: not %zu numbers", text,
-                   n);
-  return SN_OK;
+    return sn_cli_usage(cli, "--weights=%s: %zu numbers for %zu models", text,
+                        got, n);
+  if (!(sum > 0.0))
+    return sn_cli_usage(cli, "--weights=%s: all weights are 0", text);
+  return 0;
 }
 
 static sn_status tune(sn_cli *cli, const char *path, sn_ngram **lm, size_t n,
@@ -97,14 +103,16 @@ static int run_mix(sn_cli *cli) {
   sn_ngram *lm[SN_MIX_MAX] = {0}, *mixed = NULL;
   double w[SN_MIX_MAX];
   sn_status s = SN_OK;
+  for (size_t i = 0; i < n; i++) w[i] = 1.0 / (double)n;
+  if (o->weights[0] != '\0') {
+    const int wrong = parse_weights(cli, o->weights, w, n);
+    if (wrong != 0) return wrong;
+  }
   for (size_t i = 0; i < n && s == SN_OK; i++) {
-    w[i] = 1.0 / (double)n;
     s = sn_ngram_load(cli->args[i], cli->log, &lm[i], &cli->err);
     if (s == SN_OK) s = sn_class_refuse_found(lm[i], cli->args[i], &cli->err);
   }
   for (size_t i = 0; i < n && s == SN_OK; i++) s = warn_lacking(cli, lm, n, i);
-  if (s == SN_OK && o->weights[0] != '\0')
-    s = parse_weights(cli, o->weights, w, n);
   if (s == SN_OK && o->tune[0] != '\0') s = tune(cli, o->tune, lm, n, w);
   if (s == SN_OK)
     s = sn_ngram_mix((const sn_ngram *const *)lm, w, n, cli->log, &mixed,

@@ -6,6 +6,8 @@
 #include "base/str.h"
 #include "lm/class_token.h"
 
+#define SMALL_CHOICE 4 /* of SN_CLI_LM_FORMAT_OPT */
+
 static bool is_arpa_name(const char *path) {
   static const char *const ends[] = {".arpa", ".lm", ".gz"};
   const size_t n = strlen(path);
@@ -21,6 +23,13 @@ sn_ngram_format sn_cli_lm_format_of(int32_t format, const char *path) {
                                             SN_NGRAM_BINARY, SN_NGRAM_FAST,
                                             SN_NGRAM_SMALL};
   return format == 0 && is_arpa_name(path) ? SN_NGRAM_ARPA : formats[format];
+}
+
+int sn_cli_lm_format_check(sn_cli *cli, const sn_cli_lm_format *how) {
+  if (!sn_cli_is_given(cli, "bits") || how->format == SMALL_CHOICE) return 0;
+  return sn_cli_usage(cli,
+                      "--bits without --format=small, the one format whose "
+                      "weights are quantised");
 }
 
 void sn_cli_lm_report(sn_cli *cli, const char *what, const sn_ngram *lm) {

@@ -26,6 +26,9 @@ typedef struct sn_cli_lm_format {
 /* The format that --format, or else the name of the file, asks for. */
 sn_ngram_format sn_cli_lm_format_of(int32_t format, const char *path);
 
+/* 0, or the exit status after a message: --bits where nothing is quantised. */
+int sn_cli_lm_format_check(sn_cli *cli, const sn_cli_lm_format *how);
+
 /* Writes lm to path and reports its counts. */
 SN_NODISCARD sn_status sn_cli_lm_save(sn_cli *cli, const sn_ngram *lm,
                                       int32_t format, const char *path);

@@ -122,6 +122,8 @@ static sn_status print_vocab(sn_cli *cli, sn_word_count *c) {
 
 static int run_vocab(sn_cli *cli) {
   const vocab_opts *const o = cli->opts[0];
+  if (o->cover[0] == '\0' && sn_cli_is_given(cli, "coverage"))
+    return sn_cli_usage(cli, "--coverage without --cover: of which text?");
   sn_word_count *c = NULL;
   sn_status s = sn_word_count_create(cli->log, &c, &cli->err);
   if (s == SN_OK) s = read_texts(cli, c);

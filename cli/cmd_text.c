@@ -82,6 +82,11 @@ static void report(sn_cli *cli, const sn_norm *n, int64_t n_empty) {
 
 static int run_normalise(sn_cli *cli) {
   const text_opts *const o = cli->opts[0];
+  if (o->print_rules &&
+      (cli->n_args > 0 || o->rules[0] != '\0' || sn_cli_is_given(cli, "case")))
+    return sn_cli_usage(cli,
+                        "--print-rules prints the built-in rules alone: give "
+                        "it neither TEXT nor --rules, --case");
   if (o->print_rules) {
     for (size_t i = 0; sn_norm_english[i] != NULL; i++)
       sn_cli_print(cli, "%s\n", sn_norm_english[i]);

@@ -62,7 +62,8 @@ SN_NODISCARD sn_status sn_counts_add_file(sn_counts *c, const char *path,
 SN_NODISCARD sn_status sn_counts_add_memory(sn_counts *c, const void *data,
                                             size_t n, const char *name,
                                             sn_err *err);
-/* Whether the file begins as a count file does; false for "-". */
+/* Whether the file begins as a count file does, or is so short a piece of one
+ * that it ends before; false for "-". */
 bool sn_counts_is_file(const char *path);
 /* The order of a count file. */
 SN_NODISCARD sn_status sn_counts_file_order(const char *path, int32_t *order,

@@ -237,12 +237,15 @@ bool sn_counts_is_file(const char *path) {
   char magic[8] = {0};
   struct stat st;
   /* What is read from a pipe is gone. */
-  if (stat(path, &st) != 0 || !S_ISREG(st.st_mode) ||
+  if (stat(path, &st) != 0 || !S_ISREG(st.st_mode) || st.st_size == 0 ||
       sn_reader_open(path, &r, NULL) != SN_OK)
     return false;
-  const bool is_read = sn_read_bytes(r, magic, sizeof magic, NULL) == SN_OK;
+  /* What is cut within its first bytes is no text: that has a line end. */
+  size_t n = sizeof magic;
+  if ((uint64_t)st.st_size < n) n = (size_t)st.st_size;
+  const bool is_read = sn_read_bytes(r, magic, n, NULL) == SN_OK;
   sn_reader_destroy(r);
-  return is_read && memcmp(magic, SN_COUNT_MAGIC, sizeof magic) == 0;
+  return is_read && memcmp(magic, SN_COUNT_MAGIC, n) == 0;
 }
 
 sn_status sn_counts_file_order(const char *path, int32_t *order, sn_err *err) {

@@ -58,6 +58,10 @@ typedef struct sn_estimate_report {
   sn_estimate_order orders[SN_NGRAM_MAX_ORDER + 1]; /* [1 ..] */
 } sn_estimate_report;
 
+/* SN_EARG where `prune` does not suit a model of that order. */
+SN_NODISCARD sn_status sn_estimate_check(const sn_estimate_opts *opts,
+                                         int32_t order, sn_err *err);
+
 /* The model as an ARPA file, written as it is computed: no n-gram model is in
  * memory. The counts are used up. report may be NULL.
  * Errors: EFORMAT when there are no words; EARG for `prune`; EIO (disk full),

@@ -91,6 +91,13 @@ void sni_estimate_discounts(sni_estimate *e, int32_t order) {
   if (!is_good) fall_back(e, order);
 }
 
+sn_status sn_estimate_check(const sn_estimate_opts *opts, int32_t order,
+                            sn_err *err) {
+  int64_t cut_off[SN_NGRAM_MAX_ORDER + 1];
+  return sni_parse_cut_offs(opts->prune != NULL ? opts->prune : "", order,
+                            cut_off, err);
+}
+
 sn_status sni_parse_cut_offs(const char *text, int32_t order, int64_t *cut_off,
                              sn_err *err) {
   sn_span rest = sn_span_of(text), field;

@@ -44,6 +44,21 @@ done
 run 2 "$senone" lm convert --format=small --bits=17 small.arpa x
 run 2 "$senone" lm convert --format=sphinx small.arpa x
 run 2 "$senone" lm convert small.arpa
+# Options that would have no effect.
+for f in '' --format=fast --format=arpa; do
+  run 2 "$senone" lm convert --bits=8 $f small.arpa x
+  says '--bits without --format=small'
+  run 2 "$senone" lm prune --bits=8 $f small.arpa x
+  says '--bits without --format=small'
+done
+run 0 "$senone" lm convert --format=small --bits=5 small.arpa five.small
+"$senone" lm convert --print-config >options.ini || fail 'no options'
+run 0 "$senone" lm convert --config=options.ini small.arpa again.bin
+run 2 "$senone" lm prune --n-grams=5 --threshold=1e-7 small.arpa x
+says 'either --n-grams or --threshold'
+run 2 "$senone" lm vocab --coverage=0.9 small.arpa
+says '--coverage without --cover'
+absent x
 
 # Info.
 run 0 "$senone" lm info --sums=10 "$enus"

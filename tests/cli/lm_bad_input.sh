@@ -64,6 +64,14 @@ refused no-word 's/go stop/go slow/' "no-word\.arpa:14: the word 'slow' is not a
 refused short-line 's/stop <.s>/stop/' 'short-line\.arpa:16: a 2-gram needs'
 refused letters 's/^-0.2/-0.2x/' "letters\.arpa:14: '-0.2x' is not a probability"
 taken crlf 's/$/\r/'
+printf %s "$(cat good.arpa)" >no-newline.arpa # no line end behind \end\
+(cat good.arpa && printf 'more\n') >more.arpa
+for f in no-newline more; do
+  ! cmp -s good.arpa $f.arpa || fail "$f: nothing was changed"
+  run 0 "$senone" lm convert $f.arpa $f.bin
+  silent
+  cmp good.bin $f.bin || fail "$f: another model"
+done
 taken blanks 's/	/  /g'
 taken no-backoff 's/	<unk>$/	<unk>	0/'
 printf 'made by hand\n\n' | cat - good.arpa >header.arpa
@@ -115,6 +123,15 @@ printf 'go stop\n' >c.txt
 run 0 "$senone" lm count c.txt -o c.counts
 run 1 "$senone" lm convert c.counts x.bin
 says 'c\.counts is a count file; .*senone lm estimate'
+for n in 1 3 7 8 63; do # cut, it is no text
+  head -c $n c.counts >cut.counts
+  for c in 'estimate --repair' count 'classes --classes=1'; do
+    run 1 "$senone" lm $c c.txt cut.counts -o x.bin
+    says "'cut\.counts' has $n bytes, .*cut short"
+  done
+done
+printf 'SN\n' >sn.txt
+run 0 "$senone" lm count sn.txt -o sn.counts
 printf 'go G OW\n' >c.dict
 run 0 "$senone" lexicon import c.db c.dict
 run 1 "$senone" lm convert c.db x.bin

@@ -36,6 +36,12 @@ run 2 "$senone" lm count text.txt -o -
 says 'standard output'
 run 1 "$senone" lm estimate text.txt -o missing/new.arpa
 says 'missing/new.arpa'
+for p in a 1 0,2,1 0,0,0,1 '0,,1' -1; do
+  run 2 "$senone" lm estimate --prune=$p text.txt -o new.arpa
+  says "--prune=$p: "
+done
+run 2 "$senone" lm estimate --bits=6 text.txt -o new.bin
+says '--bits without --format=small'
 cmp text.txt same.txt || fail 'a text was overwritten'
 absent new*
 
@@ -101,7 +107,7 @@ says 'bad\.txt:2: byte 0 .*UTF-8'
 printf '\n\n \n' >empty.txt
 run 1 "$senone" lm estimate empty.txt -o y.arpa
 says 'no words'
-run 1 "$senone" lm estimate --prune=0,2,1 text.txt -o y.arpa
+run 2 "$senone" lm estimate --prune=0,2,1 text.txt -o y.arpa
 says 'prune=0,2,1'
 printf 'w1\nw2\nw1\n' >vocab
 estimate --vocab=vocab text.txt -o v.arpa

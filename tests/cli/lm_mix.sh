@@ -19,10 +19,14 @@ says 'b.arpa: weight (0\.[5-9]|1\.0)'
 run 0 "$senone" lm convert --format=small a.arpa a.small
 run 0 "$senone" lm mix --format=fast a.small b.arpa ab.fast
 run 2 "$senone" lm mix --weights=1,1 --tune=b.txt a.arpa b.arpa x.arpa
-run 1 "$senone" lm mix --weights=-1,1 a.arpa b.arpa x.arpa
-says 'weight 1 is -1'
-run 1 "$senone" lm mix --weights=1 a.arpa b.arpa x.arpa
-says 'not 2 numbers'
+run 2 "$senone" lm mix --weights=-1,1 a.arpa b.arpa x.arpa
+says 'weights=-1,1: not 2 numbers, 0 or above'
+for w in x 0.5,x 0,0 nan,1 inf,1 1,1,1 ,; do
+  run 2 "$senone" lm mix --weights=$w a.arpa b.arpa x.arpa
+  says "--weights=$w: "
+done
+run 2 "$senone" lm mix --weights=1 a.arpa b.arpa x.arpa
+says 'weights=1: 1 numbers for 2 models'
 absent x.arpa
 # A forgotten OUT does not make the last model one.
 cp b.arpa b.copy
