@@ -37,6 +37,23 @@ void sn_mixtures_clear(sn_mixtures *m) {
   memset(m, 0, sizeof *m);
 }
 
+sn_status sn_mixtures_copy(const sn_mixtures *from, sn_mixtures *out,
+                           sn_err *err) {
+  const size_t G = sn_mixtures_n_gauss(from), D = from->dim;
+  memset(out, 0, sizeof *out);
+  int32_t *const counts = sn_calloc(from->n_pdfs, sizeof *counts);
+  if (counts == NULL) return sn_fail_nomem(err, "mixtures");
+  for (size_t i = 0; i < from->n_pdfs; i++)
+    counts[i] = from->first[i + 1] - from->first[i];
+  const sn_status s = sn_mixtures_init(out, from->n_pdfs, D, counts, err);
+  sn_free(counts);
+  SN_TRY(s);
+  memcpy(out->weights, from->weights, G * sizeof *out->weights);
+  memcpy(out->means, from->means, G * D * sizeof *out->means);
+  memcpy(out->vars, from->vars, G * D * sizeof *out->vars);
+  return SN_OK;
+}
+
 /* ---- Statistics ---- */
 
 sn_status sn_mix_stats_init(sn_mix_stats *s, const sn_mixtures *m,

@@ -28,6 +28,9 @@ size_t sn_mixtures_n_gauss(const sn_mixtures *m);
 SN_NODISCARD sn_status sn_mixtures_init(sn_mixtures *m, size_t n_pdfs,
                                         size_t dim, const int32_t *counts,
                                         sn_err *err);
+/* *out is the caller's; empty on failure (SN_ENOMEM). */
+SN_NODISCARD sn_status sn_mixtures_copy(const sn_mixtures *from,
+                                        sn_mixtures *out, sn_err *err);
 void sn_mixtures_clear(sn_mixtures *m);
 
 /* Tables for scoring, made from mixtures; immutable. */

@@ -35,7 +35,7 @@ static uint32_t lexicon_crc(uint32_t crc, const sn_lexicon *lex) {
 /* These change nothing in the passes. */
 static bool is_idle(const char *name) {
   static const char *const names[] = {"jobs", "lm-scale", "word-penalty",
-                                      "estimate-silence"};
+                                      "estimate-silence", "check-transcripts"};
   for (size_t i = 0; i < sizeof names / sizeof *names; i++)
     if (strcmp(name, names[i]) == 0) return true;
   return false;

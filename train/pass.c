@@ -22,10 +22,8 @@ typedef struct pass {
   sni_part *total; /* of sums, when all shards are there */
 } pass;
 
-static void accumulate(const pass *x, size_t utt, sni_part *p) {
-  const sni_trainer *const t = x->t;
-  const sni_utt *const u = &t->corpus->utts[utt];
-  const sn_mat sums_of = x->plain != NULL ? x->plain[utt] : u->feats;
+void sni_accumulate(const sni_trainer *t, const sni_utt *u, sn_mat sums_of,
+                    sni_part *p) {
   for (size_t k = 0; k < u->segs.n; k++) {
     const sni_seg *const g = &u->segs.data[k];
     const int32_t hmm = sni_tied_hmm(&t->tied, g);
@@ -58,7 +56,8 @@ static sn_status do_utt(const pass *x, size_t k, sni_part *p, sn_err *err) {
   if (u->failed) return SN_OK;
   p->ali_logp += all_paths ? logp : u->logp;
   p->n_frames += (int64_t)u->feats.rows;
-  if (!x->only_align && !all_paths) accumulate(x, k, p);
+  if (!x->only_align && !all_paths)
+    sni_accumulate(t, u, x->plain != NULL ? x->plain[k] : u->feats, p);
   return SN_OK;
 }
 
@@ -201,22 +200,6 @@ static void keep_unseen(const sn_mixtures *m, sn_mix_stats *s) {
   }
 }
 
-static sn_status copy_mixtures(const sn_mixtures *m, sn_mixtures *out,
-                               sn_err *err) {
-  const size_t G = sn_mixtures_n_gauss(m), D = m->dim;
-  int32_t *const counts = sn_calloc(m->n_pdfs, sizeof *counts);
-  if (counts == NULL) return sn_fail_nomem(err, "mixtures");
-  for (size_t i = 0; i < m->n_pdfs; i++)
-    counts[i] = m->first[i + 1] - m->first[i];
-  const sn_status s = sn_mixtures_init(out, m->n_pdfs, D, counts, err);
-  sn_free(counts);
-  SN_TRY(s);
-  memcpy(out->weights, m->weights, G * sizeof *out->weights);
-  memcpy(out->means, m->means, G * D * sizeof *out->means);
-  memcpy(out->vars, m->vars, G * D * sizeof *out->vars);
-  return SN_OK;
-}
-
 sn_status sni_pass_plain(sni_trainer *t, const sn_mat *plain, sn_mixtures *out,
                          sn_err *err) {
   pass x = {.t = t, .how = SNI_KEEP, .plain = plain};
@@ -226,7 +209,7 @@ sn_status sni_pass_plain(sni_trainer *t, const sn_mat *plain, sn_mixtures *out,
   double *const occ = sn_calloc(t->mix.n_pdfs, sizeof *occ);
   if (occ == NULL) return sn_fail_nomem(err, "mixtures");
   sn_status s = over_corpus(&x, err);
-  if (s == SN_OK) s = copy_mixtures(&t->mix, out, err);
+  if (s == SN_OK) s = sn_mixtures_copy(&t->mix, out, err);
   if (s == SN_OK) {
     keep_unseen(&t->mix, &x.total->mix);
     s = sn_mix_update(out, &x.total->mix, &o, occ, &r, err);
@@ -249,84 +232,5 @@ sn_status sni_realign_all(sni_trainer *t, sn_err *err) {
   pass x = {.t = t, .how = SNI_VITERBI, .only_align = true};
   const sn_status s = over_corpus(&x, err);
   sni_sums_clear(&x.sums);
-  return s;
-}
-
-/* ---- Do the transcripts belong to the recordings? ---- */
-
-typedef struct fit {
-  sni_trainer *t;
-  int8_t *won; /* [utterances] 1: its own words fit better; -1: not compared */
-} fit;
-
-static bool same_words(const sni_utt *a, const sni_utt *b) {
-  return a->n_words == b->n_words &&
-         memcmp(a->words, b->words, a->n_words * sizeof *a->words) == 0;
-}
-
-/* The next utterance of other words, of as near a number of them as there is.
- */
-static const sni_utt *rival_of(const sni_corpus *c, size_t i) {
-  const sni_utt *best = NULL;
-  size_t best_far = SIZE_MAX;
-  for (size_t k = 1; k < c->n; k++) {
-    const sni_utt *const v = &c->utts[(i + k) % c->n];
-    const size_t a = v->n_words, b = c->utts[i].n_words;
-    const size_t far = a > b ? a - b : b - a;
-    if (far >= best_far || same_words(v, &c->utts[i])) continue;
-    best = v;
-    best_far = far;
-    if (far == 0) break;
-  }
-  return best;
-}
-
-static sn_status compare(void *user, size_t i, size_t w, sn_err *err) {
-  (void)w;
-  fit *const f = user;
-  sni_corpus *const c = f->t->corpus;
-  sni_utt *const u = &c->utts[i];
-  const sni_utt *const v = rival_of(c, i);
-  double logp = 0;
-  f->won[i] = -1;
-  if (u->failed || v == NULL) return SN_OK;
-  SN_TRY(sni_align(f->t, u, v->words, v->n_words, &logp, false, err));
-  f->won[i] = u->logp > logp;
-  return SN_OK;
-}
-
-static sn_status judge(const fit *f, sn_err *err) {
-  const sni_corpus *const c = f->t->corpus;
-  size_t n = 0, won = 0, failed = 0;
-  for (size_t i = 0; i < c->n; i++) {
-    failed += c->utts[i].failed;
-    n += f->won[i] >= 0;
-    won += f->won[i] == 1;
-  }
-  sn_info(f->t->log,
-          "%zu of %zu utterances fit their own words better than "
-          "others'",
-          won, n);
-  if (failed * 2 > c->n)
-    return sn_fail(err, SN_EMISMATCH,
-                   "%zu of %zu utterances cannot be aligned with their words: "
-                   "the transcripts do not belong to these recordings",
-                   failed, c->n);
-  if (n >= 20 && won * 4 < n * 3)
-    return sn_fail(err, SN_EMISMATCH,
-                   "only %zu of %zu utterances fit their own words better than "
-                   "those of another utterance (right transcripts: nearly all, "
-                   "shuffled ones: half): the transcripts do not belong to "
-                   "these recordings",
-                   won, n);
-  return SN_OK;
-}
-
-sn_status sni_check_fit(sni_trainer *t, sn_err *err) {
-  fit f = {.t = t, .won = sn_calloc(t->corpus->n, 1)};
-  if (f.won == NULL) return sn_fail_nomem(err, "check");
-  sn_status s = sn_pool_for(t->pool, t->corpus->n, compare, &f, err);
-  if (s == SN_OK) s = judge(&f, err);
-  sn_free(f.won);
   return s;
 }

@@ -43,6 +43,7 @@ typedef struct sn_train_opts {
   double var_prior;              /* frames of the average variance of a pdf */
   double lm_scale, word_penalty; /* into model.ini */
   bool word_pos;                 /* whether trees may ask for word positions */
+  bool check_transcripts;        /* ends where they do not fit */
   const char *silence_phone;
   double sample_rate; /* Hz, of the features; recordings are resampled */
   const char *speed;  /* "0.9,1,1.1": each utterance at each of these speeds */

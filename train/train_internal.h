@@ -164,6 +164,10 @@ SN_NODISCARD sn_status sni_pass(sni_trainer *t, int pass, sni_realign how,
 SN_NODISCARD sn_status sni_accumulate_shards(sni_trainer *t, size_t first,
                                              size_t end, sni_sums *out,
                                              sn_err *err);
+/* Adds an aligned utterance to p: posteriors by its features, sums of `sums_of`
+ * (the same, or others of as many frames). */
+void sni_accumulate(const sni_trainer *t, const sni_utt *u, sn_mat sums_of,
+                    sni_part *p);
 /* Transitions of phones that were seen. */
 void sni_update_tmats(sni_trainer *t, const sni_part *p);
 /* The alignments alone. */
@@ -174,7 +178,8 @@ SN_NODISCARD sn_status sni_realign_all(sni_trainer *t, sn_err *err);
 SN_NODISCARD sn_status sni_pass_plain(sni_trainer *t, const sn_mat *plain,
                                       sn_mixtures *out, sn_err *err);
 SN_NODISCARD sn_status sni_tables(sni_trainer *t, sn_err *err);
-/* Whether the transcripts fit: SN_EMISMATCH with figures. */
+/* Whether the transcripts fit, by alignments that are there, of a model with
+ * one Gaussian for each pdf: SN_EMISMATCH with figures. SN_ECANCEL. */
 SN_NODISCARD sn_status sni_check_fit(sni_trainer *t, sn_err *err);
 
 SN_NODISCARD sn_status sni_stage_path(const char *exp, const char *stage,

@@ -52,6 +52,8 @@ const sn_opt sn_train_opt_table[] = {
      NULL, "natural log for each word, likewise"},
     {"word-pos", SN_OPT_BOOL, AT(word_pos), 1, 0, 1, NULL, NULL,
      "trees may ask where in the word a phone is"},
+    {"check-transcripts", SN_OPT_BOOL, AT(check_transcripts), 1, 0, 1, NULL,
+     NULL, "training ends where they do not fit the recordings"},
     SNI_ROW_SILENCE_PHONE,
     {"sample-rate", SN_OPT_DOUBLE, AT(sample_rate), 16000, 1000, 192000, NULL,
      "Hz", "of the features; recordings of other rates are resampled"},
