@@ -6,8 +6,8 @@
  * utterances are judged by models of other utterances. They are dealt to FOLDS
  * folds; a fold's model is made of the sums of all the others, each state one
  * Gaussian, with a few frames of all speech as a prior, for phones that those
- * hardly have. An utterance is aligned by it with its own words and with those of
- * some others, and wins where its own are likelier. The sums are those of
+ * hardly have. An utterance is aligned by it with its own words and with those
+ * of some others, and wins where its own are likelier. The sums are those of
  * alignments by the model of all, so something is left of what it learnt of the
  * utterance: shuffled transcripts win a little more than half (docs/train.md
  * has figures).
@@ -23,13 +23,13 @@
 
 enum {
   FOLDS = 10,
-  LEAST_UTTS = 20, /* below, nothing can be said */
+  LEAST_UTTS = 12, /* below, nothing can be said */
   MOST_RIVALS = 20,
   COMPARISONS = 400, /* in all, where the corpus is small */
   PRIOR_FRAMES = 3
 };
 /* Of comparisons won; between what right and shuffled transcripts do. */
-static const double least_won = 0.8;
+static const double least_won = 0.75;
 
 typedef struct fold {
   sni_part sums; /* of its utterances */
@@ -104,8 +104,8 @@ static sn_status make_fold(void *user, size_t i, size_t w, sn_err *err) {
   fit *const f = user;
   const sni_part *const own = &f->folds[i].sums;
   sni_part rest;
-  SN_TRY(sni_part_init(&rest, own->mix.n_gauss, own->mix.dim, own->n_rows,
-                       err));
+  SN_TRY(
+      sni_part_init(&rest, own->mix.n_gauss, own->mix.dim, own->n_rows, err));
   for (size_t k = 0; k < FOLDS; k++)
     if (k != i) sni_part_add(&rest, &f->folds[k].sums);
   const sn_status s = update_fold(f->t, &rest, &f->folds[i], err);
