@@ -243,7 +243,9 @@ static bool parse_weight(sn_span text, weight *w, sn_err *err, sn_status *s) {
 }
 
 /* A line has 1 to 5 fields: "state [weight]", "from to word [weight]" or, at
- * state level, "from to label word weight". */
+ * state level, "from to label word [weight]". A weight that is left out is no
+ * cost. As in Kaldi's reader lines may stand in any order, but the state of the
+ * first one is the start. */
 static sn_status parse_line(sn_reader *r, sn_span line, weight *w, raw_lat *x,
                             int32_t *start, sn_err *err) {
   sn_span f[6];
@@ -252,11 +254,12 @@ static sn_status parse_line(sn_reader *r, sn_span line, weight *w, raw_lat *x,
   while (n < 6 && sn_next_field(&line, &f[n])) n++;
   int32_t from = 0, to = -1, word = 0, label = 0;
   const bool final = n <= 2;
-  const bool has_weight = n == 2 || n >= 4;
+  const bool has_label = n == 5 || (n == 4 && sn_parse_int32(f[3], &word));
+  const bool has_weight = n == 2 || n == 5 || (n == 4 && !has_label);
   if (n == 0 || n > 5 || !sn_parse_int32(f[0], &from) ||
       (!final && (!sn_parse_int32(f[1], &to) ||
-                  !sn_parse_int32(f[n == 5 ? 3 : 2], &word))) ||
-      (n == 5 && !sn_parse_int32(f[2], &label)))
+                  !sn_parse_int32(f[has_label ? 3 : 2], &word))) ||
+      (has_label && !sn_parse_int32(f[2], &label)))
     return sn_reader_fail(r, err,
                           "not a line of a lattice; expected 'from to word "
                           "graph,acoustic,alignment' or 'state weight'");
@@ -270,12 +273,34 @@ static sn_status parse_line(sn_reader *r, sn_span line, weight *w, raw_lat *x,
                       : sn_reader_fail(r, err, "bad weight '%.*s'",
                                        (int)(f[n - 1].n < 80 ? f[n - 1].n : 80),
                                        f[n - 1].p);
-  if (n == 5 && label != 0) SN_TRY(SN_ARR_PUSH(&w->ali, label, err));
+  if (has_label && label != 0) SN_TRY(SN_ARR_PUSH(&w->ali, label, err));
   if (*start < 0) *start = from;
   if (from >= x->n_states) x->n_states = (int64_t)from + 1;
   if (to >= x->n_states) x->n_states = (int64_t)to + 1;
   if (isinf(w->graph) || isinf(w->acoustic)) return SN_OK;
   return raw_add(x, from, final ? -1 : to, word, w, err);
+}
+
+/* Whether an arc leads to each state that lines begin with. Where none does,
+ * what that state has could not be reached from the start: Kaldi writes no such
+ * lattice, but lines that have changed places look like it. */
+static sn_status check_start(const sn_reader *r, const raw_lat *x,
+                             int32_t start, sn_err *err) {
+  bool *const entered = sn_calloc((size_t)x->n_states + 1, sizeof *entered);
+  if (entered == NULL) return sn_fail_nomem(err, "lattice");
+  entered[start] = true;
+  for (size_t i = 0; i < x->arcs.n; i++)
+    if (x->arcs.data[i].to >= 0) entered[x->arcs.data[i].to] = true;
+  sn_status s = SN_OK;
+  for (size_t i = 0; s == SN_OK && i < x->arcs.n; i++)
+    if (!entered[x->arcs.data[i].from])
+      s = sn_reader_fail(r, err,
+                         "no arc leads to state %d of the lattice that ends "
+                         "here; its first line makes state %d the start: are "
+                         "lines out of order?",
+                         (int)x->arcs.data[i].from, (int)start);
+  sn_free(entered);
+  return s;
 }
 
 sn_status sn_lat_read_kaldi_text(sn_reader *r, sn_lat *out, sn_err *err) {
@@ -302,6 +327,7 @@ sn_status sn_lat_read_kaldi_text(sn_reader *r, sn_lat *out, sn_err *err) {
   if (s == SN_OK && x.n_states > 2 * n_lines + 1)
     s = sn_reader_fail(r, err, "state %lld in a lattice of %lld lines",
                        (long long)x.n_states - 1, (long long)n_lines);
+  if (s == SN_OK && start >= 0) s = check_start(r, &x, start, err);
   if (s == SN_OK && start >= 0) {
     s = raw_take(&x, start, out, err);
     if (s != SN_OK)

@@ -67,6 +67,8 @@ case('cycle-text', 'ark:', 'u1 \n0 1 1 1,2,3\n1 0 1 1,2,3\n1\n\n', ':5: .*cycle'
 case('loop-text', 'ark:', 'u1 \n0 0 1 1,2,3\n0 1 1 1,2,3\n1\n\n', ':5: .*cycle')
 case('cycle', 'ark:', kaldi(0, 2, [(no, [(1, (1, 2), 1)]), (end, [(1, (1, 2), 0)])]), '.*cycle')
 case('cycle', 'slf:', slf.replace('S=1 E=2', 'S=1 E=0'), ':[0-9]+: .*cycle')
+# lines out of order: another start
+case('order-text', 'ark:', 'u1 \n1 2 4 1,2,3\n0 1 3 1,2,3\n2\n\n', ':5: no arc leads to state 0 .*state 1 the start')
 # no numbers
 case('nan-text', 'ark:', text.replace('1.5,10', 'nan,10'), ":4: bad weight 'nan")
 case('minus-text', 'ark:', text.replace('1.5,10', '1.5,-inf'), ":4: bad weight")

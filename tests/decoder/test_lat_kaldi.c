@@ -100,14 +100,61 @@ static void test_states_without_a_way_to_the_end_are_dropped(void **state) {
   (void)state;
   sn_err err = {0};
   sn_lat l;
-  assert_int_equal(
-      parse_text("0 1 5 1,2,\n0 2 6 1,2,\n3 1 7 0,0,\n1 0,0,\n\n", &l, &err),
-      SN_OK);
+  assert_int_equal(parse_text("0 1 5 1,2,\n0 2 6 1,2,\n1 0,0,\n\n", &l, &err),
+                   SN_OK);
   assert_int_equal(l.n_states, 2);
   assert_int_equal(l.n_arcs, 1);
   sn_lat_clear(&l);
   assert_int_equal(parse_text("0 1 5 1,2,\n\n", &l, &err), SN_OK);
   assert_int_equal(l.n_states, 0); /* nothing is final */
+  sn_lat_clear(&l);
+}
+
+/* As Kaldi's reader has it: lines in any order, the first one's state is the
+ * start. */
+static void test_lines_may_stand_in_any_order_behind_the_start(void **state) {
+  (void)state;
+  static const char mixed[] =
+      "7\t1\t9\t1.5,20,1_2_3\n"
+      "3\t0.25,0,5\n"
+      "2\t3\t7\t0.5,10,4_4\n"
+      "1\t3\t7\t0.5,10,4\n"
+      "7\t2\t8\t1.25,21,1_2\n\n";
+  sn_err err = {0};
+  sn_lat a, b;
+  assert_int_equal(parse_text(small, &a, &err), SN_OK);
+  assert_int_equal(parse_text(mixed, &b, &err), SN_OK);
+  assert_same(&a, &b);
+  sn_lat_clear(&a);
+  sn_lat_clear(&b);
+}
+
+static void test_a_start_that_leaves_states_out_is_refused(void **state) {
+  (void)state;
+  sn_err err = {0};
+  sn_lat l;
+  assert_int_equal(parse_text("1\t3\t7\t0.5,10,4\n"
+                              "0\t1\t9\t1.5,20,1_2_3\n"
+                              "3\t0.25,0,5\n\n",
+                              &l, &err),
+                   SN_EFORMAT);
+  assert_non_null(strstr(err.msg, "no arc leads to state 0"));
+  assert_non_null(strstr(err.msg, "state 1 the start"));
+}
+
+/* "from to label word", as Kaldi writes an arc of no cost. */
+static void test_state_level_arcs_may_have_no_weight(void **state) {
+  (void)state;
+  sn_err err = {0};
+  sn_lat l;
+  assert_int_equal(parse_text("0 1 4 9\n1 2 5 0 0.5,10\n2\n\n", &l, &err),
+                   SN_OK);
+  assert_int_equal(l.n_arcs, 2);
+  assert_int_equal(l.arcs[0].word, 9);
+  assert_int_equal(l.arcs[0].n_ali, 1);
+  assert_int_equal(l.ali[l.arcs[0].first_ali], 4);
+  assert_true(l.arcs[0].graph == 0.0f && l.arcs[0].acoustic == 0.0f);
+  assert_int_equal(l.arcs[1].word, 0);
   sn_lat_clear(&l);
 }
 
@@ -208,6 +255,9 @@ int main(void) {
       cmocka_unit_test(test_text_is_read_and_times_follow_from_alignments),
       cmocka_unit_test(test_cycles_nan_and_nonsense_are_refused),
       cmocka_unit_test(test_states_without_a_way_to_the_end_are_dropped),
+      cmocka_unit_test(test_lines_may_stand_in_any_order_behind_the_start),
+      cmocka_unit_test(test_a_start_that_leaves_states_out_is_refused),
+      cmocka_unit_test(test_state_level_arcs_may_have_no_weight),
       cmocka_unit_test(test_binary_and_text_bring_back_the_same),
       cmocka_unit_test(test_damaged_bytes_never_crash),
       cmocka_unit_test(test_each_failed_allocation_is_reported),
