@@ -50,6 +50,7 @@
 
 /* In lattice beams; Kaldi's prune-scale. */
 #define PRUNE_DELTA 0.1f
+#define LINKS_AHEAD_BYTES 1024
 
 void sni_links_reset(sni_links *x) {
   x->cost.n = x->label.n = x->extra.n = x->acoustic.n = 0;
@@ -71,6 +72,7 @@ void sni_links_clear(sni_links *x) {
   SN_ARR_FREE(&x->limits);
   SN_ARR_FREE(&x->renumber);
   SN_ARR_FREE(&x->kept);
+  SN_ARR_FREE(&x->which);
   SN_ARR_FREE(&x->end_of);
   SN_ARR_FREE(&x->front_end);
   SN_ARR_FREE(&x->end_extras);
@@ -84,8 +86,8 @@ size_t sni_links_bytes(const sni_links *x) {
          (x->cost.cap + x->extra.cap + x->acoustic.cap + x->rows.cap +
           x->extras.cap + x->limits.cap + x->end_extras.cap) *
              sizeof(float) +
-         (x->label.cap + x->renumber.cap + x->kept.cap + x->states.cap +
-          x->end_of.cap + x->front_end.cap) *
+         (x->label.cap + x->renumber.cap + x->kept.cap + x->which.cap +
+          x->states.cap + x->end_of.cap + x->front_end.cap) *
              sizeof(int32_t) +
          (x->builder != NULL ? sn_lat_builder_bytes(x->builder) : 0);
 }
@@ -186,16 +188,35 @@ static bool set_extras(sni_links *x, size_t f, float delta, float *extra) {
   return changed;
 }
 
-/* Moves those of links[0..n) that stay to the front; returns how many. e: the
- * least that each costs beyond the best path, of those that stay. */
-static size_t keep_links(sni_link *links, size_t n, const float *limit,
-                         float beam, float *e) {
+/* Which of links[0..n) stay, into which; returns how many. Most of them go, and
+ * nothing tells which: so there is no branch, and what is done with those that
+ * stay is done later. Links are asked for ahead of time, since a processor does
+ * not do so beyond a page. */
+static size_t find_kept(const sni_link *links, size_t n, const float *limit,
+                        float beam, int32_t *which) {
   size_t kept = 0;
   for (size_t i = 0; i < n; i++) {
-    const sni_link l = links[i];
-    links[kept] = l;
-    e[kept] = l.cost - limit[l.to];
-    kept += e[kept] <= beam;
+    const sni_link *const l = &links[i];
+    if (i % 4 == 0) __builtin_prefetch((const char *)l + LINKS_AHEAD_BYTES);
+    which[kept] = (int32_t)i;
+    kept += l->cost - limit[l->to] <= beam;
+  }
+  return kept;
+}
+
+/* Moves the links that stay to the front of links[0..n); returns how many.
+ * before, unless it is NULL, gets the least that they cost beyond the best
+ * path, of each node that they come from. */
+static size_t keep_links(sni_link *links, size_t n, const float *limit,
+                         float beam, int32_t *which, float *before) {
+  const size_t kept = find_kept(links, n, limit, beam, which);
+  for (size_t k = 0; k < kept; k++) {
+    const sni_link l = links[which[k]];
+    links[k] = l;
+    if (before == NULL) continue;
+    const float e = l.cost - limit[l.to];
+    float *const b = &before[l.from];
+    *b = e < *b ? e : *b;
   }
   return kept;
 }
@@ -206,33 +227,29 @@ static void drop_links(sni_links *x, size_t f, const float *extra,
                        float *before) {
   const size_t a = first_node(x, f), n = first_node(x, f + 1) - a;
   float *const limit = x->limits.data;
-  float *const e = limit + x->most_nodes;
+  int32_t *const which = x->which.data;
   for (size_t i = 0; i < n; i++) limit[i] = x->cost.data[a + i] - extra[i];
   sni_layer *const layer = &x->layers.data[f];
   sni_link *const links = x->links.data + layer->first_link;
   const size_t n_arcs = layer->first_eps - layer->first_link;
   const size_t n_eps = first_link(x, f + 1) - layer->first_eps;
-  layer->n_eps = keep_links(links + n_arcs, n_eps, limit, x->beam, e);
-  layer->n_arcs = keep_links(links, n_arcs, limit, x->beam, e);
-  if (f == 0) return;
-  const size_t n_before = a - first_node(x, f - 1);
+  const size_t n_before = f > 0 ? a - first_node(x, f - 1) : 0;
   for (size_t i = 0; i < n_before; i++) before[i] = INFINITY;
-  for (size_t i = 0; i < layer->n_arcs; i++) {
-    float *const b = &before[links[i].from];
-    *b = e[i] < *b ? e[i] : *b;
-  }
+  layer->n_arcs =
+      keep_links(links, n_arcs, limit, x->beam, which, f > 0 ? before : NULL);
+  layer->n_eps = keep_links(links + n_arcs, n_eps, limit, x->beam, which, NULL);
 }
 
 /* Acoustic costs of those of layer f's nodes that stay; it was never pruned. */
 static void score_nodes(sni_links *x, size_t f, const int32_t *kept, size_t n) {
-  const size_t a = first_node(x, f);
+  const int32_t *const label = x->label.data + first_node(x, f);
+  float *const acoustic = x->acoustic.data + first_node(x, f);
   const sn_graph_label *const labels = x->graph->labels;
   const float *const row =
       x->rows.data + (f - x->n_pruned) * (size_t)x->graph->n_pdfs;
   for (size_t k = 0; k < n; k++) {
-    const size_t i = a + (size_t)kept[k];
-    const int32_t l = x->label.data[i];
-    x->acoustic.data[i] = f == 0 || l < 0 ? 0.0f : -row[labels[l].pdf];
+    const int32_t l = label[kept[k]];
+    acoustic[kept[k]] = f == 0 || l < 0 ? 0.0f : -row[labels[l].pdf];
   }
 }
 
@@ -254,21 +271,24 @@ static void renumber_starts(sni_links *x, const int32_t *kept, size_t n_kept,
 static size_t slide_nodes(sni_links *x, size_t f, size_t to, int32_t *number) {
   const size_t a = first_node(x, f), n = first_node(x, f + 1) - a;
   int32_t *const kept = x->kept.data;
-  const float *const extra = x->extra.data + a;
+  float *const cost = x->cost.data, *const acoustic = x->acoustic.data;
+  float *const extra = x->extra.data;
+  int32_t *const label = x->label.data;
+  const float beam = x->beam;
   size_t n_kept = 0;
   for (size_t i = 0; i < n; i++) {
     kept[n_kept] = (int32_t)i;
-    number[i] = (int32_t)n_kept;
-    n_kept += extra[i] <= x->beam;
+    n_kept += extra[a + i] <= beam;
   }
+  for (size_t k = 0; k < n_kept; k++) number[kept[k]] = (int32_t)k;
   if (f == 0) renumber_starts(x, kept, n_kept, n, number);
   if (f >= x->n_pruned) score_nodes(x, f, kept, n_kept);
   for (size_t k = 0; k < n_kept; k++) {
     const size_t i = a + (size_t)kept[k];
-    x->acoustic.data[to + k] = x->acoustic.data[i];
-    x->cost.data[to + k] = x->cost.data[i];
-    x->label.data[to + k] = x->label.data[i];
-    x->extra.data[to + k] = x->extra.data[i];
+    acoustic[to + k] = acoustic[i];
+    cost[to + k] = cost[i];
+    label[to + k] = label[i];
+    extra[to + k] = extra[i];
   }
   return n_kept;
 }
@@ -318,7 +338,8 @@ static sn_status make_scratch(sni_links *x, sn_err *err) {
   SN_TRY(SN_ARR_RESIZE(&x->extras, 2 * n, err));
   SN_TRY(SN_ARR_RESIZE(&x->renumber, 2 * n, err));
   SN_TRY(SN_ARR_RESIZE(&x->kept, n + 1, err));
-  return SN_ARR_RESIZE(&x->limits, n + n_links + 1, err);
+  SN_TRY(SN_ARR_RESIZE(&x->which, n_links + 1, err));
+  return SN_ARR_RESIZE(&x->limits, n + 1, err);
 }
 
 static sn_status prune(sni_links *x, float delta, sn_err *err) {
@@ -342,6 +363,17 @@ static sn_status prune(sni_links *x, float delta, sn_err *err) {
   return SN_OK;
 }
 
+static void copy_nodes(const sni_layer_nodes *nodes, float *cost,
+                       int32_t *label) {
+  const unsigned char *from_cost = (const unsigned char *)nodes->costs;
+  const unsigned char *from_label = (const unsigned char *)nodes->labels;
+  const size_t n = nodes->n, stride = nodes->stride_bytes;
+  for (size_t i = 0; i < n; i++, from_cost += stride, from_label += stride) {
+    memcpy(&cost[i], from_cost, sizeof cost[i]);
+    memcpy(&label[i], from_label, sizeof label[i]);
+  }
+}
+
 sn_status sni_links_end(sni_links *x, const sni_layer_nodes *nodes,
                         sn_err *err) {
   const size_t a = x->cost.n, n = nodes->n;
@@ -353,14 +385,7 @@ sn_status sni_links_end(sni_links *x, const sni_layer_nodes *nodes,
   SN_TRY(SN_ARR_RESERVE(&x->label, a + n, err));
   SN_TRY(SN_ARR_RESIZE(&x->cost, a + n, err));
   x->label.n = x->extra.n = x->acoustic.n = a + n;
-  const unsigned char *cost = (const unsigned char *)nodes->costs;
-  const unsigned char *label = (const unsigned char *)nodes->labels;
-  for (size_t i = a; i < a + n; i++) {
-    memcpy(&x->cost.data[i], cost, sizeof x->cost.data[i]);
-    memcpy(&x->label.data[i], label, sizeof x->label.data[i]);
-    cost += nodes->stride_bytes;
-    label += nodes->stride_bytes;
-  }
+  copy_nodes(nodes, x->cost.data + a, x->label.data + a);
   if (nodes->loglik != NULL)
     memcpy(x->rows.data + row, nodes->loglik, n_pdfs * sizeof *x->rows.data);
   if (n > x->most_nodes) x->most_nodes = n;

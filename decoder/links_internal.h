@@ -57,7 +57,8 @@ typedef struct sni_links {
   sn_arr_f32 extras;       /* scratch: of two layers */
   sn_arr_f32 limits;       /* scratch: of one layer */
   sn_arr_i32 renumber;     /* scratch: of two layers */
-  sn_arr_i32 kept;         /* scratch: of one layer */
+  sn_arr_i32 kept;         /* scratch: nodes of one layer */
+  sn_arr_i32 which;        /* scratch: links of one layer */
   sn_lat_builder *builder; /* of sni_links_lattice; NULL before */
   sn_arr_f32 end_extras;   /* scratch of it, as are */
   sn_arr_i32 states;
