@@ -58,8 +58,10 @@ static const sn_opt prune_table[] = {
      "n-grams", "keep the best that many, over all orders; 0: use threshold"},
     {"method", SN_OPT_ENUM, offsetof(prune_opts, method), 0, 0, 1,
      "refit|stolcke", "",
-     "refit: right for Kneser-Ney too, what stays gets new probabilities; "
-     "stolcke: as in the paper of 1998"},
+     "refit: right for Kneser-Ney too, what stays gets new probabilities (and "
+     "rare n-grams of a whole such model better ones first); stolcke: as in "
+     "the "
+     "paper of 1998"},
     SN_OPT_END};
 static const sn_opt prune_format_table[] = {SN_CLI_LM_FORMAT_OPT,
                                             SN_CLI_LM_BITS_OPT, SN_OPT_END};

@@ -149,7 +149,8 @@ sn_ngram_state sn_ngram_next_state(const sn_ngram *lm, int32_t level,
  * what stays keeps its probability. REFIT: for Kneser-Ney models: histories and
  * words occur as in text that the model itself produces, and what stays gets
  * the probabilities that make the result nearest to lm (lm/prune.c,
- * lm/prune_refit.c). */
+ * lm/prune_refit.c); where lm is a whole Kneser-Ney model, to lm with what is
+ * rare corrected by Good-Turing (lm/prune_resmooth.c), also at threshold 0. */
 typedef enum sn_prune_method {
   SN_PRUNE_REFIT,
   SN_PRUNE_STOLCKE

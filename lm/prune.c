@@ -19,9 +19,11 @@
  * often it occurs. SN_PRUNE_REFIT therefore takes p(h), and p and q of all
  * orders but the highest, from the marginals of the stationary distribution of
  * the model's histories (prune_marginals.c): what they would be if the longer
- * n-grams were gone. It limits what
- * an n-gram can gain and trusts a cost the less the less often its n-gram was
- * seen (trust()), and gives what stays new probabilities (prune_refit.c).
+ * n-grams were gone, and gives what stays new probabilities (prune_refit.c).
+ * Rare n-grams' probabilities are often too large by chance: in a whole
+ * Kneser-Ney model they are corrected first (prune_resmooth.c); else what an
+ * n-gram can gain is limited, and a cost is trusted the less the less often its
+ * n-gram was seen (trust()).
  *
  * Algorithm:
  * 1. Normalise a copy of the weights: shortest histories first, back-off
@@ -150,16 +152,22 @@ static void normalise_words(sni_weights *w) {
   w->excess_empty = sum_words(w) - 1.0;
 }
 
+sn_status sni_normalise_level(sni_weights *w, int32_t k, sn_log *log,
+                              sn_err *err) {
+  for (int64_t i = 0; i < w->lm->level[k].n; i++) {
+    const sn_ngram_state h = {k, i};
+    normalise_history(w, h);
+    if ((i & 0xffff) == 0 && sn_log_cancelled(log))
+      return sn_fail(err, SN_ECANCEL, "pruning: interrupted");
+  }
+  return SN_OK;
+}
+
 /* Step 1, and the end of step 4. */
 static sn_status normalise(sni_weights *w, sn_log *log, sn_err *err) {
   normalise_words(w);
   for (int32_t k = 1; k < w->lm->order; k++)
-    for (int64_t i = 0; i < w->lm->level[k].n; i++) {
-      const sn_ngram_state h = {k, i};
-      normalise_history(w, h);
-      if ((i & 0xffff) == 0 && sn_log_cancelled(log))
-        return sn_fail(err, SN_ECANCEL, "pruning: interrupted");
-    }
+    SN_TRY(sni_normalise_level(w, k, log, err));
   return SN_OK;
 }
 
@@ -173,7 +181,8 @@ typedef struct pruner {
   sni_marginals marginals;                /* REFIT */
   float *given[SN_NGRAM_MAX_ORDER + 1];   /* [k] logp, kept while w has the
                                              marginals; k < order */
-  double once;                            /* REFIT: see trust() */
+  bool is_smooth;                         /* REFIT: resmoothed */
+  double once;                            /* REFIT, not smooth: see trust() */
   float *cost[SN_NGRAM_MAX_ORDER + 1];    /* [k] effective, k = 2 .. order */
   void *own[6 * (SN_NGRAM_MAX_ORDER + 1)];
   size_t n_own;
@@ -316,11 +325,11 @@ static void cost_children(pruner *p, sn_ngram_state h) {
     const double logp = (double)p->w.logp[k][i], prob = exp(logp);
     const double logq = sni_backed_off_logp(&p->w, h, k, i);
     const double log_a_after = log(left + prob) - log(left_q + exp(logq));
-    const bool is_refit = p->method == SN_PRUNE_REFIT;
+    const bool in_doubt = p->method == SN_PRUNE_REFIT && !p->is_smooth;
     double gain = logp - logq - log_a_after;
-    if (is_refit) gain = fmin(gain, MAX_GAIN);
+    if (in_doubt) gain = fmin(gain, MAX_GAIN);
     double cost = p_h * (prob * gain + left * (log_a - log_a_after));
-    if (is_refit) cost *= trust(p, own_share(p, h, k, i));
+    if (in_doubt) cost *= trust(p, own_share(p, h, k, i));
     if (!(cost > 0.0)) cost = 0.0; /* rounding; q = 0 gives infinity */
     p->cost[k][i] = (float)cost;
   }
@@ -328,7 +337,8 @@ static void cost_children(pruner *p, sn_ngram_state h) {
 
 static sn_status compute_costs(pruner *p, sn_log *log, sn_err *err) {
   const sn_ngram *const lm = p->w.lm;
-  if (lm->order > 1 && p->method == SN_PRUNE_REFIT) SN_TRY(find_once(p, err));
+  if (lm->order > 1 && p->method == SN_PRUNE_REFIT && !p->is_smooth)
+    SN_TRY(find_once(p, err));
   for (int32_t k = lm->order - 1; k >= 1; k--) {
     for (int64_t i = 0; i < lm->level[k].n; i++) {
       const sn_ngram_state h = {k, i};
@@ -526,10 +536,16 @@ static sn_status prepare(pruner *p, const sn_ngram *lm, sn_prune_method method,
             "%lld histories listed words of more than 1 in all and were "
             "scaled",
             (long long)p->w.n_scaled);
-  if (method == SN_PRUNE_STOLCKE)
+  if (method == SN_PRUNE_STOLCKE) {
     SN_TRY(multiply(p, err));
-  else
+  } else {
+    SN_TRY(sni_resmooth(&p->w, &p->is_smooth, log, err));
+    if (p->is_smooth)
+      sn_info(log,
+              "a whole Kneser-Ney model: its n-grams' probabilities are "
+              "first corrected by Good-Turing");
     SN_TRY(marginalise(p, log, err));
+  }
   SN_TRY(compute_costs(p, log, err));
   for (int32_t k = 1; k < p->w.lm->order; k++)
     if (p->given[k] != NULL)

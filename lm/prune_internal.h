@@ -53,6 +53,41 @@ void sni_marginals_clear(sni_marginals *m);
 SN_NODISCARD sn_status sni_refit(sni_weights *w, const sn_ngram *old,
                                  uint32_t *const *to, const sni_marginals *m,
                                  sn_log *log, sn_err *err);
+
+/* The counts behind an interpolated Kneser-Ney model of which nothing was left
+ * out (prune_counts.c). Zeroed before; sni_model_counts_clear in any case. */
+typedef struct sni_model_counts {
+  int32_t *count[SN_NGRAM_MAX_ORDER + 1]; /* [k][n_k] k = 2 .. order; below the
+                                             highest order and not behind <s>:
+                                             of different words before; 0: not
+                                             found */
+  int64_t *total[SN_NGRAM_MAX_ORDER + 1]; /* [k][n_k] k = 1 .. order - 1, sum
+                                             over the words behind; 0: there are
+                                             none, or not found */
+  double discount[SN_NGRAM_MAX_ORDER + 1][4]; /* [k] of counts 1, 2, 3 and more
+                                                 of order k */
+} sni_model_counts;
+/* *found: whether it is such a model; else what is in m means nothing. w is
+ * normalised. Errors: ENOMEM, ECANCEL. */
+SN_NODISCARD sn_status sni_model_counts_find(sni_model_counts *m,
+                                             const sni_weights *w, bool *found,
+                                             sn_log *log, sn_err *err);
+void sni_model_counts_clear(sni_model_counts *m);
+static inline double sni_discount_of(const double *discount, double count) {
+  return discount[count >= 3.0 ? 3 : (int)count];
+}
+
+/* In such a model, probabilities by Good-Turing among n-grams of about the same
+ * expected count, and the back-off weights that go with them; any other model
+ * stays as it is (*is_done). Below order 1 nothing changes. w is normalised.
+ * Errors: ENOMEM, ECANCEL. */
+SN_NODISCARD sn_status sni_resmooth(sni_weights *w, bool *is_done, sn_log *log,
+                                    sn_err *err);
+
+/* Back-off weights of all histories of length k, the shorter ones' being done.
+ * Errors: ECANCEL. */
+SN_NODISCARD sn_status sni_normalise_level(sni_weights *w, int32_t k,
+                                           sn_log *log, sn_err *err);
 #ifdef __cplusplus
 }
 #endif
