@@ -53,9 +53,9 @@ void sn_mat_gemm(float alpha, sn_cmat a, bool trans_a, sn_cmat b, bool trans_b,
 void sn_blas_single_thread(void);
 
 /* The same for a program whose every part does so: ends OpenBLAS's threads as
- * well, which wait for work in a loop that takes CPU time (a tenth of a second
- * after the library was loaded, with two CPUs). For main() alone, before any
- * thread is started. Where OpenBLAS has no threads, nothing happens. */
+ * well, which wait for work in a loop that takes CPU time. For main() alone,
+ * before any thread is started. Where OpenBLAS has no threads, nothing happens.
+ */
 void sn_blas_end_threads(void);
 #ifdef __cplusplus
 }
