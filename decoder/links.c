@@ -27,10 +27,11 @@
  * Four links of five go when they are looked at for the first time, so that is
  * what is made cheap: a link is 16 bytes, is written once and read once, in
  * order; slack and extra come from one array, limit[n] = cost(n) - extra(n), of
- * one layer (first-level cache); whether it stays is no branch; and nothing is
- * noted of it that can be had later. What it says and costs stands in the
- * graph, where only the links of the lattice itself are looked up; its acoustic
- * cost is its node's, for which the log-likelihoods wait until pruning.
+ * one layer (first-level cache); whether it stays is no branch (kept.c); and
+ * nothing is noted of it that can be had later. What it says and costs stands
+ * in the graph, where only the links of the lattice itself are looked up; its
+ * acoustic cost is its node's, for which the log-likelihoods wait until
+ * pruning.
  *
  * Epsilon links lie within a layer. Their order is not topological, so extras
  * in a layer are repeated until nothing changes; mostly that is twice.
@@ -47,10 +48,10 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "decoder/kept_internal.h"
 
 /* In lattice beams; Kaldi's prune-scale. */
 #define PRUNE_DELTA 0.1f
-#define LINKS_AHEAD_BYTES 1024
 
 void sni_links_reset(sni_links *x) {
   x->cost.n = x->label.n = x->extra.n = x->acoustic.n = 0;
@@ -188,28 +189,14 @@ static bool set_extras(sni_links *x, size_t f, float delta, float *extra) {
   return changed;
 }
 
-/* Which of links[0..n) stay, into which; returns how many. Most of them go, and
- * nothing tells which: so there is no branch, and what is done with those that
- * stay is done later. Links are asked for ahead of time, since a processor does
- * not do so beyond a page. */
-static size_t find_kept(const sni_link *links, size_t n, const float *limit,
-                        float beam, int32_t *which) {
-  size_t kept = 0;
-  for (size_t i = 0; i < n; i++) {
-    const sni_link *const l = &links[i];
-    if (i % 4 == 0) __builtin_prefetch((const char *)l + LINKS_AHEAD_BYTES);
-    which[kept] = (int32_t)i;
-    kept += l->cost - limit[l->to] <= beam;
-  }
-  return kept;
-}
-
 /* Moves the links that stay to the front of links[0..n); returns how many.
  * before, unless it is NULL, gets the least that they cost beyond the best
  * path, of each node that they come from. */
-static size_t keep_links(sni_link *links, size_t n, const float *limit,
-                         float beam, int32_t *which, float *before) {
-  const size_t kept = find_kept(links, n, limit, beam, which);
+static size_t keep_links(const sni_links *x, sni_link *links, size_t n,
+                         float *before) {
+  const float *const limit = x->limits.data;
+  int32_t *const which = x->which.data;
+  const size_t kept = x->kernels->links(links, n, limit, x->beam, which);
   for (size_t k = 0; k < kept; k++) {
     const sni_link l = links[which[k]];
     links[k] = l;
@@ -227,7 +214,6 @@ static void drop_links(sni_links *x, size_t f, const float *extra,
                        float *before) {
   const size_t a = first_node(x, f), n = first_node(x, f + 1) - a;
   float *const limit = x->limits.data;
-  int32_t *const which = x->which.data;
   for (size_t i = 0; i < n; i++) limit[i] = x->cost.data[a + i] - extra[i];
   sni_layer *const layer = &x->layers.data[f];
   sni_link *const links = x->links.data + layer->first_link;
@@ -235,9 +221,8 @@ static void drop_links(sni_links *x, size_t f, const float *extra,
   const size_t n_eps = first_link(x, f + 1) - layer->first_eps;
   const size_t n_before = f > 0 ? a - first_node(x, f - 1) : 0;
   for (size_t i = 0; i < n_before; i++) before[i] = INFINITY;
-  layer->n_arcs =
-      keep_links(links, n_arcs, limit, x->beam, which, f > 0 ? before : NULL);
-  layer->n_eps = keep_links(links + n_arcs, n_eps, limit, x->beam, which, NULL);
+  layer->n_arcs = keep_links(x, links, n_arcs, f > 0 ? before : NULL);
+  layer->n_eps = keep_links(x, links + n_arcs, n_eps, NULL);
 }
 
 /* Acoustic costs of those of layer f's nodes that stay; it was never pruned. */
@@ -274,12 +259,7 @@ static size_t slide_nodes(sni_links *x, size_t f, size_t to, int32_t *number) {
   float *const cost = x->cost.data, *const acoustic = x->acoustic.data;
   float *const extra = x->extra.data;
   int32_t *const label = x->label.data;
-  const float beam = x->beam;
-  size_t n_kept = 0;
-  for (size_t i = 0; i < n; i++) {
-    kept[n_kept] = (int32_t)i;
-    n_kept += extra[a + i] <= beam;
-  }
+  const size_t n_kept = x->kernels->nodes(extra + a, n, x->beam, kept);
   for (size_t k = 0; k < n_kept; k++) number[kept[k]] = (int32_t)k;
   if (f == 0) renumber_starts(x, kept, n_kept, n, number);
   if (f >= x->n_pruned) score_nodes(x, f, kept, n_kept);
@@ -337,8 +317,9 @@ static sn_status make_scratch(sni_links *x, sn_err *err) {
   const size_t n = x->most_nodes;
   SN_TRY(SN_ARR_RESIZE(&x->extras, 2 * n, err));
   SN_TRY(SN_ARR_RESIZE(&x->renumber, 2 * n, err));
-  SN_TRY(SN_ARR_RESIZE(&x->kept, n + 1, err));
-  SN_TRY(SN_ARR_RESIZE(&x->which, n_links + 1, err));
+  SN_TRY(SN_ARR_RESIZE(&x->kept, n + SNI_KEPT_PAD, err));
+  SN_TRY(SN_ARR_RESIZE(&x->which, n_links + SNI_KEPT_PAD, err));
+  x->kernels = sni_kept_choose();
   return SN_ARR_RESIZE(&x->limits, n + 1, err);
 }
 

@@ -40,8 +40,9 @@ typedef struct sni_layer {
 
 typedef struct sni_links {
   const sn_graph *graph;
-  float beam;         /* lattice beam; 0: off */
-  size_t prune_every; /* layers */
+  const struct sni_kept_kernels *kernels; /* set when they are needed */
+  float beam;                             /* lattice beam; 0: off */
+  size_t prune_every;                     /* layers */
   /* Nodes. All arcs into a state have the state's label, so the acoustic cost
    * of what leads to a node is the node's. */
   sn_arr_f32 cost;     /* of the best path into it, as the token's */
