@@ -24,10 +24,7 @@
  * much the subset itself is worse than the best path is left out of account,
  * so that a subset is the same whoever leads to it.)
  *
- * Strings are nodes of a tree (parent, label), each made once: equal strings
- * are equal node numbers, and a label is added in constant time. The first
- * children of a node are a list, since most have one or two, made right after
- * it; the others, and those of the empty string, are found by hashing.
+ * Strings have numbers; equal strings have equal ones (lat_strings.c).
  *
  * Because tasks are done best first and the cost to go of a subset is the same
  * whoever leads to it, the first arc into a subset is on its best path:
@@ -41,8 +38,8 @@
 #include "base/arr.h"
 #include "base/mem.h"
 #include "decoder/lat_paths.h"
+#include "decoder/lat_strings_internal.h"
 
-#define EMPTY (-1)
 #define COST_DELTA (1.0 / 1024) /* closer residual costs are equal */
 
 const sn_opt sn_lat_det_opt_table[] = {
@@ -54,164 +51,6 @@ const sn_opt sn_lat_det_opt_table[] = {
      3e6, 1000, 1e12, NULL, "",
      "steps of determinisation at most; then the beam is narrowed"},
     SN_OPT_END};
-
-/* ---- Strings ---- */
-
-typedef struct node {
-  int32_t parent; /* EMPTY: the empty string */
-  int32_t label, length;
-  int32_t child, sibling; /* lists; EMPTY ends them */
-} node;
-
-#define MAX_LIST 8 /* children of a node in its list */
-
-typedef struct strings {
-  SN_ARR(node) nodes;
-  sn_arr_i32 table; /* of other children: node + 1; 0: free; open addressing */
-  size_t n_table;
-  sn_arr_i32 scratch;
-} strings;
-
-/* Makes t a table of `size` free slots, a power of two. */
-static sn_status free_slots(sn_arr_i32 *t, size_t size, sn_err *err) {
-  SN_TRY(SN_ARR_RESIZE(t, size, err));
-  memset(t->data, 0, size * sizeof *t->data);
-  return SN_OK;
-}
-
-static uint32_t mix(uint32_t h, uint32_t x) { /* Murmur3's block step */
-  x *= 0xcc9e2d51u;
-  x = (x << 15) | (x >> 17);
-  h ^= x * 0x1b873593u;
-  h = (h << 13) | (h >> 19);
-  return h * 5 + 0xe6546b64u;
-}
-
-static uint32_t finish(uint32_t h) {
-  h ^= h >> 16;
-  h *= 0x85ebca6bu;
-  h ^= h >> 13;
-  h *= 0xc2b2ae35u;
-  return h ^ (h >> 16);
-}
-
-static uint32_t node_hash(int32_t parent, int32_t label) {
-  return finish(mix(mix(0, (uint32_t)parent), (uint32_t)label));
-}
-
-/* The slot of a child in the table, or the free one where it belongs. */
-static int32_t *find_child(const strings *t, int32_t parent, int32_t label) {
-  const size_t last = t->table.n - 1;
-  for (size_t h = node_hash(parent, label) & last;; h = (h + 1) & last) {
-    int32_t *const slot = &t->table.data[h];
-    if (*slot == 0) return slot;
-    const node *const x = &t->nodes.data[*slot - 1];
-    if (x->parent == parent && x->label == label) return slot;
-  }
-}
-
-static sn_status table_grow(strings *t, sn_err *err) {
-  sn_arr_i32 old = t->table;
-  t->table = (sn_arr_i32){0};
-  sn_status s = free_slots(&t->table, 2 * old.n, err);
-  for (size_t i = 0; s == SN_OK && i < old.n; i++) {
-    if (old.data[i] == 0) continue;
-    const node *const x = &t->nodes.data[old.data[i] - 1];
-    *find_child(t, x->parent, x->label) = old.data[i];
-  }
-  SN_ARR_FREE(&old);
-  return s;
-}
-
-static int32_t length_of(const strings *t, int32_t s) {
-  return s == EMPTY ? 0 : t->nodes.data[s].length;
-}
-
-/* *s + label */
-static sn_status append(strings *t, int32_t *s, int32_t label, sn_err *err) {
-  const int32_t parent = *s;
-  int32_t *slot = NULL;
-  int n = MAX_LIST;
-  if (parent != EMPTY) {
-    n = 0;
-    for (int32_t c = t->nodes.data[parent].child; c != EMPTY;
-         c = t->nodes.data[c].sibling, n++) {
-      if (t->nodes.data[c].label != label) continue;
-      *s = c;
-      return SN_OK;
-    }
-  }
-  if (n == MAX_LIST) {
-    if (2 * (t->n_table + 1) > t->table.n) SN_TRY(table_grow(t, err));
-    slot = find_child(t, parent, label);
-    if (*slot != 0) {
-      *s = *slot - 1;
-      return SN_OK;
-    }
-  }
-  if (t->nodes.n >= INT32_MAX - 1)
-    return sn_fail(err, SN_ELIMIT, "determinisation: too many alignments");
-  node x = {parent, label, length_of(t, parent) + 1, EMPTY, EMPTY};
-  if (slot == NULL) x.sibling = t->nodes.data[parent].child;
-  SN_TRY(SN_ARR_PUSH(&t->nodes, x, err));
-  *s = (int32_t)t->nodes.n - 1;
-  if (slot == NULL) {
-    t->nodes.data[parent].child = *s;
-  } else {
-    *slot = *s + 1;
-    t->n_table++;
-  }
-  return SN_OK;
-}
-
-static sn_status append_all(strings *t, int32_t *s, const int32_t *labels,
-                            size_t n, sn_err *err) {
-  for (size_t i = 0; i < n; i++) SN_TRY(append(t, s, labels[i], err));
-  return SN_OK;
-}
-
-static int32_t common_prefix(const strings *t, int32_t a, int32_t b) {
-  int32_t na = length_of(t, a), nb = length_of(t, b);
-  for (; na > nb; na--) a = t->nodes.data[a].parent;
-  for (; nb > na; nb--) b = t->nodes.data[b].parent;
-  while (a != b) {
-    a = t->nodes.data[a].parent;
-    b = t->nodes.data[b].parent;
-  }
-  return a;
-}
-
-/* Labels of s from position `from` on, into t->scratch. */
-static sn_status spell(strings *t, int32_t s, int32_t from, sn_err *err) {
-  int32_t n = length_of(t, s) - from;
-  SN_TRY(SN_ARR_RESIZE(&t->scratch, (size_t)n, err));
-  for (; n > 0; s = t->nodes.data[s].parent)
-    t->scratch.data[--n] = t->nodes.data[s].label;
-  return SN_OK;
-}
-
-/* *s without its first n labels. */
-static sn_status drop_prefix(strings *t, int32_t *s, int32_t n, sn_err *err) {
-  if (n == 0) return SN_OK;
-  SN_TRY(spell(t, *s, n, err));
-  *s = EMPTY;
-  return append_all(t, s, t->scratch.data, t->scratch.n, err);
-}
-
-/* Order of strings for ties: shorter first, then by labels. */
-static int compare_strings(const strings *t, int32_t a, int32_t b) {
-  if (a == b) return 0;
-  const int32_t na = length_of(t, a), nb = length_of(t, b);
-  if (na != nb) return na < nb ? -1 : 1;
-  int order = 0; /* the first difference decides: seen last on the way up */
-  while (a != b) {
-    const node *const x = &t->nodes.data[a], *const y = &t->nodes.data[b];
-    if (x->label != y->label) order = x->label < y->label ? -1 : 1;
-    a = x->parent;
-    b = y->parent;
-  }
-  return order;
-}
 
 /* ---- Subsets ---- */
 
@@ -263,7 +102,7 @@ typedef struct work {
   double cutoff;
   int64_t n_arcs, n_elems;
   SN_ARR(double) beta; /* [raw states] */
-  strings text;
+  sni_strings text;
   SN_ARR(elem) elems;     /* of the tables' subsets */
   SN_ARR(elem) pending;   /* of tasks */
   SN_ARR(elem) set;       /* being made */
@@ -291,14 +130,15 @@ static double total_of(const work *w, double graph, double acoustic) {
 static bool better(const work *w, const elem *a, const elem *b) {
   if (a->total != b->total) return a->total < b->total;
   if (a->graph != b->graph) return a->graph < b->graph;
-  return compare_strings(&w->text, a->string, b->string) < 0;
+  return sni_strings_compare(&w->text, a->string, b->string) < 0;
 }
 
 static uint32_t hash_set(const elem *e, size_t n) {
   uint32_t h = (uint32_t)n;
   for (size_t i = 0; i < n; i++)
-    h = mix(mix(h, (uint32_t)e[i].state), (uint32_t)e[i].string);
-  return finish(h);
+    h = sni_hash_mix(sni_hash_mix(h, (uint32_t)e[i].state),
+                     (uint32_t)e[i].string);
+  return sni_hash_finish(h);
 }
 
 static bool same_set(const elem *a, const elem *b, size_t n) {
@@ -332,7 +172,7 @@ static void take_slot(table *t, uint32_t hash, size_t subset_number) {
 static sn_status table_add(work *w, table *t, const elem *e, size_t n, subset x,
                            sn_err *err) {
   if (2 * (t->subsets.n + 1) > t->slots.n) {
-    SN_TRY(free_slots(&t->slots, 2 * t->slots.n, err));
+    SN_TRY(sni_free_slots(&t->slots, 2 * t->slots.n, err));
     for (size_t i = 0; i < t->subsets.n; i++)
       take_slot(t, t->subsets.data[i].hash, i);
   }
@@ -424,16 +264,16 @@ static sn_status make_string(work *w, int32_t i, sn_err *err) {
   reached *const r = w->closed.data;
   const sn_lat *const raw = w->raw;
   w->chain.n = 0;
-  for (; r[i].prev != EMPTY; i = r[i].prev)
+  for (; r[i].prev != SNI_EMPTY; i = r[i].prev)
     SN_TRY(SN_ARR_PUSH(&w->chain, i, err));
   int32_t string = r[i].e.string;
   while (w->chain.n > 0) {
     reached *const x = &r[w->chain.data[--w->chain.n]];
     const sn_lat_arc *const a = &raw->arcs[x->arc];
-    SN_TRY(
-        append_all(&w->text, &string, raw->ali + a->first_ali, a->n_ali, err));
+    SN_TRY(sni_strings_append(&w->text, &string, raw->ali + a->first_ali,
+                              a->n_ali, err));
     x->e.string = string;
-    x->prev = EMPTY;
+    x->prev = SNI_EMPTY;
   }
   return SN_OK;
 }
@@ -446,13 +286,13 @@ static sn_status is_better(work *w, reached *y, int32_t old, bool *yes,
   *yes = false;
   if (y->e.total == o->total && y->e.graph == o->graph) {
     SN_TRY(make_string(w, old, err));
-    if (y->prev != EMPTY) {
+    if (y->prev != SNI_EMPTY) {
       const sn_lat_arc *const a = &w->raw->arcs[y->arc];
       SN_TRY(make_string(w, y->prev, err));
       y->e.string = w->closed.data[y->prev].e.string;
-      SN_TRY(append_all(&w->text, &y->e.string, w->raw->ali + a->first_ali,
-                        a->n_ali, err));
-      y->prev = EMPTY;
+      SN_TRY(sni_strings_append(&w->text, &y->e.string,
+                                w->raw->ali + a->first_ali, a->n_ali, err));
+      y->prev = SNI_EMPTY;
     }
   }
   *yes = better(w, &y->e, &w->closed.data[old].e);
@@ -491,7 +331,7 @@ static sn_status follow(work *w, int32_t i, double limit, sn_err *err) {
       keep = true;
       continue;
     }
-    reached y = {{a->next, EMPTY, x.graph + (double)a->graph,
+    reached y = {{a->next, SNI_EMPTY, x.graph + (double)a->graph,
                   x.acoustic + (double)a->acoustic, 0.0},
                  i,
                  j};
@@ -511,7 +351,7 @@ static sn_status closure(work *w, const elem *e, size_t n, sn_err *err) {
   sn_status s = SN_OK;
   w->set.n = w->closed.n = w->order.n = 0;
   for (size_t i = 0; s == SN_OK && i < n; i++)
-    s = add_reached(w, (reached){e[i], EMPTY, 0}, err);
+    s = add_reached(w, (reached){e[i], SNI_EMPTY, 0}, err);
   while (s == SN_OK && w->order.n > 0) s = follow(w, heap_pop(w), limit, err);
   for (size_t i = 0; i < w->closed.n; i++)
     w->where.data[w->closed.data[i].e.state] = 0;
@@ -527,16 +367,16 @@ static sn_status normalise(work *w, elem *e, size_t n, elem *common,
   int32_t prefix = e[0].string;
   for (size_t i = 1; i < n; i++) {
     if (better(w, &e[i], &e[best])) best = i;
-    prefix = common_prefix(&w->text, prefix, e[i].string);
+    prefix = sni_strings_common(&w->text, prefix, e[i].string);
   }
   *common = e[best];
   common->string = prefix;
-  const int32_t length = length_of(&w->text, prefix);
+  const int32_t length = sni_strings_length(&w->text, prefix);
   for (size_t i = 0; i < n; i++) {
     e[i].graph -= common->graph;
     e[i].acoustic -= common->acoustic;
     e[i].total = total_of(w, e[i].graph, e[i].acoustic);
-    SN_TRY(drop_prefix(&w->text, &e[i].string, length, err));
+    SN_TRY(sni_strings_drop(&w->text, &e[i].string, length, err));
   }
   return SN_OK;
 }
@@ -554,13 +394,13 @@ static sn_status add_final(work *w, int32_t result, sn_err *err) {
     x.graph += (double)s->final_graph;
     x.acoustic += (double)s->final_acoustic;
     x.total = total_of(w, x.graph, x.acoustic);
-    SN_TRY(append_all(&w->text, &x.string, w->raw->ali + s->first_ali, s->n_ali,
-                      err));
+    SN_TRY(sni_strings_append(&w->text, &x.string, w->raw->ali + s->first_ali,
+                              s->n_ali, err));
     if (!found || better(w, &x, &best)) best = x;
     found = true;
   }
   if (!found || w->forward.data[result] + best.total > w->cutoff) return SN_OK;
-  SN_TRY(spell(&w->text, best.string, 0, err));
+  SN_TRY(sni_strings_spell(&w->text, best.string, 0, err));
   return sn_lat_builder_final(w->result, result, (float)best.graph,
                               (float)best.acoustic, w->text.scratch.data,
                               w->text.scratch.n, err);
@@ -611,8 +451,8 @@ static sn_status add_tasks(work *w, int32_t result, sn_err *err) {
                   x.acoustic + (double)a->acoustic, 0.0}};
       y.e.total = total_of(w, y.e.graph, y.e.acoustic);
       if (y.e.total + w->beta.data[a->next] > limit) continue;
-      s = append_all(&w->text, &y.e.string, w->raw->ali + a->first_ali,
-                     a->n_ali, err);
+      s = sni_strings_append(&w->text, &y.e.string, w->raw->ali + a->first_ali,
+                             a->n_ali, err);
       if (s == SN_OK) s = SN_ARR_PUSH(&w->out, y, err);
     }
   }
@@ -632,7 +472,7 @@ static sn_status add_tasks(work *w, int32_t result, sn_err *err) {
  * to pay besides; NULL: none leads there, this is the start. */
 static sn_status find_or_add(work *w, const elem *e, size_t n, double forward,
                              int32_t *result, elem *owed, sn_err *err) {
-  subset x = {.hash = hash_set(e, n), .owed = {.string = EMPTY}};
+  subset x = {.hash = hash_set(e, n), .owed = {.string = SNI_EMPTY}};
   const subset *known = table_find(w, &w->initial, e, n, x.hash);
   if (known != NULL && owed != NULL) {
     *result = known->result;
@@ -666,10 +506,10 @@ static sn_status add_arc(work *w, const task *t, elem *e, sn_err *err) {
   SN_TRY(normalise(w, e, t->n, &common, err));
   SN_TRY(find_or_add(w, e, t->n, w->forward.data[t->from] + common.total, &to,
                      &owed, err));
-  SN_TRY(spell(&w->text, owed.string, 0, err));
-  SN_TRY(append_all(&w->text, &common.string, w->text.scratch.data,
-                    w->text.scratch.n, err));
-  SN_TRY(spell(&w->text, common.string, 0, err));
+  SN_TRY(sni_strings_spell(&w->text, owed.string, 0, err));
+  SN_TRY(sni_strings_append(&w->text, &common.string, w->text.scratch.data,
+                            w->text.scratch.n, err));
+  SN_TRY(sni_strings_spell(&w->text, common.string, 0, err));
   return sn_lat_builder_arc(w->result, t->from, to, t->word,
                             (float)(common.graph + owed.graph),
                             (float)(common.acoustic + owed.acoustic),
@@ -727,7 +567,7 @@ size_t sn_lat_det_space_bytes(const sn_lat_det_space *space) {
   if (space == NULL) return 0;
   const work *const w = &space->w;
   return sizeof *space + w->beta.cap * sizeof(double) +
-         w->text.nodes.cap * sizeof(node) +
+         w->text.nodes.cap * sizeof(sni_string_node) +
          (w->elems.cap + w->pending.cap + w->set.cap + w->doing.cap) *
              sizeof(elem) +
          w->closed.cap * sizeof(reached) + w->out.cap * sizeof(reach) +
@@ -748,9 +588,9 @@ static sn_status begin(work *w, sn_err *err) {
   w->initial.subsets.n = w->minimal.subsets.n = 0;
   sn_lat_builder_reset(w->result);
   w->text.n_table = 0;
-  SN_TRY(free_slots(&w->text.table, 1024, err));
-  SN_TRY(free_slots(&w->initial.slots, 1024, err));
-  SN_TRY(free_slots(&w->minimal.slots, 1024, err));
+  SN_TRY(sni_free_slots(&w->text.table, 1024, err));
+  SN_TRY(sni_free_slots(&w->initial.slots, 1024, err));
+  SN_TRY(sni_free_slots(&w->minimal.slots, 1024, err));
   SN_TRY(SN_ARR_RESIZE(&w->where, n, err));
   memset(w->where.data, 0, n * sizeof *w->where.data);
   return SN_ARR_RESIZE(&w->beta, n, err);
@@ -769,7 +609,7 @@ sn_status sn_lat_determinize_in(sn_lat_det_space *space, const sn_lat *raw,
   w->k.word_penalty = 0.0;
   w->opts = opts;
   SN_TRY(begin(w, err));
-  const elem root = {0, EMPTY, 0.0, 0.0, 0.0};
+  const elem root = {0, SNI_EMPTY, 0.0, 0.0, 0.0};
   int32_t start = 0;
   double reached_beam = opts->beam;
   sn_lat_backward(raw, &w->k, true, w->beta.data);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Recording and pruning of the lattice behind the search.
+/* Recording and pruning of the lattice behind the search; it is read out by
+ * links_lattice.c.
  *
  * Pruning. The slack of a link is how much worse its path is than the best
  * path to where it leads: cost(link) - cost(node) >= 0. The extra of a node is
@@ -104,32 +105,9 @@ sn_status sni_links_reserve(sni_links *x, size_t n, sn_err *err) {
 
 /* ---- Layers ---- */
 
-static size_t first_node(const sni_links *x, size_t f) {
-  return f < x->layers.n ? x->layers.data[f].first_node : x->cost.n;
-}
-
-static size_t first_link(const sni_links *x, size_t f) {
-  return f < x->layers.n ? x->layers.data[f].first_link : x->links.n;
-}
-
-static size_t first_eps(const sni_links *x, size_t f) {
-  return x->layers.data[f].first_eps;
-}
-
-/* Acoustic cost of node i, which is of layer f. */
-static float acoustic_of(const sni_links *x, size_t f, size_t i) {
-  if (f < x->n_pruned) return x->acoustic.data[i];
-  if (f == 0 || x->label.data[i] < 0) return 0.0f;
-  const size_t n_pdfs = (size_t)x->graph->n_pdfs;
-  const int32_t pdf = x->graph->labels[x->label.data[i]].pdf;
-  return -x->rows.data[(f - x->n_pruned) * n_pdfs + (size_t)pdf];
-}
-
-/* Lowers extra[from] for the epsilon links of layer f (extra: of its nodes)
- * until nothing changes. Slacks are not negative, so circles end it, too. */
-static void relax_epsilons(const sni_links *x, size_t f, float *extra) {
-  const float *const cost = x->cost.data + first_node(x, f);
-  const size_t begin = first_eps(x, f), end = first_link(x, f + 1);
+void sni_relax_epsilons(const sni_links *x, size_t f, float *extra) {
+  const float *const cost = x->cost.data + sni_first_node(x, f);
+  const size_t begin = sni_first_eps(x, f), end = sni_first_link(x, f + 1);
   for (bool changed = begin < end; changed;) {
     changed = false;
     for (size_t i = end; i-- > begin;) {
@@ -140,17 +118,6 @@ static void relax_epsilons(const sni_links *x, size_t f, float *extra) {
         changed = true;
       }
     }
-  }
-}
-
-/* Extras of layer f - 1 by the links into layer f. */
-static void relax_arcs(const sni_links *x, size_t f, const float *extra,
-                       float *before) {
-  const float *const cost = x->cost.data + first_node(x, f);
-  for (size_t i = first_link(x, f); i < first_eps(x, f); i++) {
-    const sni_link *const l = &x->links.data[i];
-    const float e = l->cost - (cost[l->to] - extra[l->to]);
-    if (e < before[l->from]) before[l->from] = e;
   }
 }
 
@@ -173,12 +140,12 @@ static float most_growth(const float *old, const float *now, size_t n,
  * it is the newest. Returns whether any has grown by more than delta; if not,
  * the layer keeps those it had. */
 static bool set_extras(sni_links *x, size_t f, float delta, float *extra) {
-  const size_t a = first_node(x, f), n = first_node(x, f + 1) - a;
+  const size_t a = sni_first_node(x, f), n = sni_first_node(x, f + 1) - a;
   float *const old = x->extra.data + a;
   if (f + 1 == x->layers.n)
     for (size_t i = 0; i < n; i++) extra[i] = 0.0f;
   else
-    relax_epsilons(x, f, extra);
+    sni_relax_epsilons(x, f, extra);
   for (size_t i = 0; i < n; i++)
     extra[i] = extra[i] <= x->beam ? extra[i] : INFINITY;
   const bool changed =
@@ -212,14 +179,14 @@ static size_t keep_links(const sni_links *x, sni_link *links, size_t n,
  * extras of the layer before. */
 static void drop_links(sni_links *x, size_t f, const float *extra,
                        float *before) {
-  const size_t a = first_node(x, f), n = first_node(x, f + 1) - a;
+  const size_t a = sni_first_node(x, f), n = sni_first_node(x, f + 1) - a;
   float *const limit = x->limits.data;
   for (size_t i = 0; i < n; i++) limit[i] = x->cost.data[a + i] - extra[i];
   sni_layer *const layer = &x->layers.data[f];
   sni_link *const links = x->links.data + layer->first_link;
   const size_t n_arcs = layer->first_eps - layer->first_link;
-  const size_t n_eps = first_link(x, f + 1) - layer->first_eps;
-  const size_t n_before = f > 0 ? a - first_node(x, f - 1) : 0;
+  const size_t n_eps = sni_first_link(x, f + 1) - layer->first_eps;
+  const size_t n_before = f > 0 ? a - sni_first_node(x, f - 1) : 0;
   for (size_t i = 0; i < n_before; i++) before[i] = INFINITY;
   layer->n_arcs = keep_links(x, links, n_arcs, f > 0 ? before : NULL);
   layer->n_eps = keep_links(x, links + n_arcs, n_eps, NULL);
@@ -227,8 +194,8 @@ static void drop_links(sni_links *x, size_t f, const float *extra,
 
 /* Acoustic costs of those of layer f's nodes that stay; it was never pruned. */
 static void score_nodes(sni_links *x, size_t f, const int32_t *kept, size_t n) {
-  const int32_t *const label = x->label.data + first_node(x, f);
-  float *const acoustic = x->acoustic.data + first_node(x, f);
+  const int32_t *const label = x->label.data + sni_first_node(x, f);
+  float *const acoustic = x->acoustic.data + sni_first_node(x, f);
   const sn_graph_label *const labels = x->graph->labels;
   const float *const row =
       x->rows.data + (f - x->n_pruned) * (size_t)x->graph->n_pdfs;
@@ -254,7 +221,7 @@ static void renumber_starts(sni_links *x, const int32_t *kept, size_t n_kept,
 /* Moves the nodes of layer f that stay to `to`; number: what they are now
  * (others: undefined). Returns how many. */
 static size_t slide_nodes(sni_links *x, size_t f, size_t to, int32_t *number) {
-  const size_t a = first_node(x, f), n = first_node(x, f + 1) - a;
+  const size_t a = sni_first_node(x, f), n = sni_first_node(x, f + 1) - a;
   int32_t *const kept = x->kept.data;
   float *const cost = x->cost.data, *const acoustic = x->acoustic.data;
   float *const extra = x->extra.data;
@@ -284,9 +251,9 @@ static void slide_links(sni_link *to, const sni_link *l, size_t n,
 /* Step 2. Layers before `from` stay. before, now: scratch for numbers of nodes,
  * [most_nodes] each. */
 static void slide(sni_links *x, size_t from, int32_t *before, int32_t *now) {
-  size_t to_node = first_node(x, from), to_link = first_link(x, from);
+  size_t to_node = sni_first_node(x, from), to_link = sni_first_link(x, from);
   if (from > 0) {
-    const size_t n = first_node(x, from) - first_node(x, from - 1);
+    const size_t n = sni_first_node(x, from) - sni_first_node(x, from - 1);
     for (size_t i = 0; i < n; i++) before[i] = (int32_t)i;
   }
   for (size_t f = from; f < x->layers.n; f++) {
@@ -311,7 +278,7 @@ static void slide(sni_links *x, size_t from, int32_t *before, int32_t *now) {
 static sn_status make_scratch(sni_links *x, sn_err *err) {
   size_t n_links = 0;
   for (size_t f = 0; f < x->layers.n; f++) {
-    const size_t n = first_link(x, f + 1) - first_link(x, f);
+    const size_t n = sni_first_link(x, f + 1) - sni_first_link(x, f);
     if (n > n_links) n_links = n;
   }
   const size_t n = x->most_nodes;
@@ -380,13 +347,11 @@ sn_status sni_links_prune_all(sni_links *x, sn_err *err) {
 
 /* ---- Fronts ---- */
 
-/* end_of[i]: number of node i of layer f in its front; -1: it is not there.
- * Returns how many are. */
-static int32_t number_front(const sni_links *x, size_t f, int32_t *end_of) {
-  const size_t n = first_node(x, f + 1) - first_node(x, f);
+int32_t sni_number_front(const sni_links *x, size_t f, int32_t *end_of) {
+  const size_t n = sni_first_node(x, f + 1) - sni_first_node(x, f);
   int32_t n_ends = 0;
   for (size_t i = 0; i < n; i++) end_of[i] = -1;
-  for (size_t i = first_link(x, f); i < first_eps(x, f); i++)
+  for (size_t i = sni_first_link(x, f); i < sni_first_eps(x, f); i++)
     end_of[x->links.data[i].to] = 0;
   for (size_t i = 0; i < n; i++)
     if (end_of[i] == 0) end_of[i] = n_ends++;
@@ -399,7 +364,7 @@ size_t sni_links_find_front(sni_links *x, size_t least) {
   SN_ASSERT(x->n_pruned == x->layers.n && x->kept.n > x->most_nodes);
   if (least < 1) least = 1;
   for (size_t f = x->layers.n - 1; f-- > least;) {
-    const int32_t n = number_front(x, f, x->kept.data);
+    const int32_t n = sni_number_front(x, f, x->kept.data);
     if (n == 0 || n >= fewest) continue;
     fewest = n;
     best = f;
@@ -429,12 +394,12 @@ static size_t keep_from(sni_link *links, size_t n, const float *reached) {
  * before. Keeps the links between such nodes. */
 static void keep_reached(sni_links *x, size_t f, const float *before,
                          float *now) {
-  float *const extra = x->extra.data + first_node(x, f);
-  const size_t n = first_node(x, f + 1) - first_node(x, f);
+  float *const extra = x->extra.data + sni_first_node(x, f);
+  const size_t n = sni_first_node(x, f + 1) - sni_first_node(x, f);
   sni_layer *const layer = &x->layers.data[f];
   sni_link *const links = x->links.data + layer->first_link;
   const size_t n_arcs = layer->first_eps - layer->first_link;
-  const size_t n_eps = first_link(x, f + 1) - layer->first_eps;
+  const size_t n_eps = sni_first_link(x, f + 1) - layer->first_eps;
   for (size_t i = 0; i < n; i++) now[i] = f == 0 && x->end_of.data[i] >= 0;
   layer->n_arcs = keep_from(links, n_arcs, before);
   for (size_t i = 0; i < layer->n_arcs; i++) now[links[i].to] = 1.0f;
@@ -456,7 +421,7 @@ static void keep_reached(sni_links *x, size_t f, const float *before,
 
 /* Layer f becomes layer 0. */
 static void shift(sni_links *x, size_t f) {
-  const size_t node = first_node(x, f), link = first_eps(x, f);
+  const size_t node = sni_first_node(x, f), link = sni_first_eps(x, f);
   DROP_FIRST(&x->cost, node);
   DROP_FIRST(&x->label, node);
   DROP_FIRST(&x->extra, node);
@@ -498,9 +463,9 @@ sn_status sni_links_forget(sni_links *x, size_t f, const sn_lat *head,
   SN_ASSERT(x->n_pruned == x->layers.n);
   bool all;
   SN_TRY(make_scratch(x, err));
-  SN_TRY(
-      SN_ARR_RESIZE(&x->end_of, first_node(x, f + 1) - first_node(x, f), err));
-  const int32_t n_ends = number_front(x, f, x->end_of.data);
+  SN_TRY(SN_ARR_RESIZE(&x->end_of,
+                       sni_first_node(x, f + 1) - sni_first_node(x, f), err));
+  const int32_t n_ends = sni_number_front(x, f, x->end_of.data);
   SN_TRY(set_starts(x, head, first_end, n_ends, &all, err));
   shift(x, f);
   x->has_head = true;
@@ -515,217 +480,4 @@ sn_status sni_links_forget(sni_links *x, size_t f, const sn_lat *head,
   }
   slide(x, 0, x->renumber.data, x->renumber.data + x->most_nodes);
   return SN_OK;
-}
-
-/* ---- The lattice ---- */
-
-/* Extras of the nodes of the layer where the lattice ends. */
-static void last_extras(const sni_links *x, size_t last,
-                        const sni_links_finish *f, float *extra) {
-  const size_t a = first_node(x, last), n = first_node(x, last + 1) - a;
-  float best = INFINITY;
-  if (f->front > 0) {
-    for (size_t i = 0; i < n; i++)
-      if (x->front_end.data[i] >= 0) extra[a + i] = x->extra.data[a + i];
-    return;
-  }
-  for (size_t i = 0; i < n; i++) {
-    const float total = x->cost.data[a + i] + f->final_costs[i];
-    if (total < best) best = total;
-  }
-  for (size_t i = 0; best < INFINITY && i < n; i++)
-    extra[a + i] = x->cost.data[a + i] + f->final_costs[i] - best;
-}
-
-/* Extras of all nodes up to layer `last` with the costs of ending there; others
- * have none. */
-static void final_extras(const sni_links *x, size_t last,
-                         const sni_links_finish *f, float *extra) {
-  for (size_t i = 0; i < x->cost.n; i++) extra[i] = INFINITY;
-  last_extras(x, last, f, extra);
-  for (size_t k = last + 1; k-- > 0;) {
-    float *const here = extra + first_node(x, k);
-    if (k < last) relax_arcs(x, k + 1, extra + first_node(x, k + 1), here);
-    /* Epsilon arcs of a front lie behind it. */
-    if (k < last || f->front == 0) relax_epsilons(x, k, here);
-  }
-}
-
-/* States of the lattice for nodes, and where they go. */
-typedef struct drawing {
-  const float *extra;    /* [nodes] */
-  const int32_t *states; /* [nodes] -1: none */
-  const int32_t *mark_of;
-  sn_lat_builder *b;
-} drawing;
-
-/* A link as the lattice has it. */
-typedef struct part {
-  int32_t from, to; /* states of the lattice */
-  int32_t ali;      /* -1: epsilon */
-  int32_t output;
-  float graph, acoustic;
-} part;
-
-static sn_status add_part(const drawing *d, const part *p, sn_err *err) {
-  const bool is_eps = p->ali < 0;
-  const bool enters = !is_eps && p->ali % 2 == 0;
-  const int32_t mark =
-      enters && d->mark_of != NULL ? d->mark_of[p->ali / 2] : 0;
-  int32_t word = p->output, from = p->from;
-  if (mark > 0 && word > 0) { /* one after the other */
-    int32_t between = 0;
-    SN_TRY(sn_lat_builder_state(d->b, &between, err));
-    SN_TRY(sn_lat_builder_arc(d->b, from, between, word, 0.0f, 0.0f, NULL, 0,
-                              err));
-    from = between;
-    word = mark;
-  } else if (mark > 0) {
-    word = mark;
-  }
-  return sn_lat_builder_arc(d->b, from, p->to, word, p->graph, p->acoustic,
-                            &p->ali, is_eps ? 0 : 1, err);
-}
-
-/* Link i, which is of layer k, as the graph has it. */
-static part part_of(const sni_links *x, size_t k, size_t i, const drawing *d) {
-  const sn_graph *const g = x->graph;
-  const sni_link *const l = &x->links.data[i];
-  const size_t here = first_node(x, k), to = here + (size_t)l->to;
-  part p = {.to = d->states[to]};
-  if (i >= first_eps(x, k)) {
-    p.from = d->states[here + (size_t)l->from];
-    p.ali = -1;
-    p.output = g->eps[l->arc].output;
-    p.graph = g->eps[l->arc].cost;
-    return p;
-  }
-  const int32_t label = x->label.data[to];
-  p.from = d->states[first_node(x, k - 1) + (size_t)l->from];
-  p.acoustic = acoustic_of(x, k, to);
-  p.ali = 2 * label + (l->arc == SNI_LOOP);
-  if (l->arc == SNI_LOOP) {
-    p.graph = g->labels[label].loop_cost;
-  } else {
-    p.output = g->emit[l->arc].output;
-    p.graph = g->emit[l->arc].cost;
-  }
-  return p;
-}
-
-/* Links of layer k before `end`. */
-static sn_status add_layer(const sni_links *x, size_t k, size_t end,
-                           const drawing *d, sn_err *err) {
-  const float *const cost = x->cost.data + first_node(x, k);
-  const float *const extra = d->extra + first_node(x, k);
-  for (size_t i = first_link(x, k); i < end; i++) {
-    const sni_link *const l = &x->links.data[i];
-    if (!(l->cost - (cost[l->to] - extra[l->to]) <= x->beam)) continue;
-    const part p = part_of(x, k, i, d);
-    if (p.from < 0 || p.to < 0) continue;
-    /* A loop that says nothing only adds to the cost. */
-    if (p.ali < 0 && p.from == p.to && p.output == 0) continue;
-    SN_TRY(add_part(d, &p, err));
-  }
-  return SN_OK;
-}
-
-/* The states of `head`, whose first one becomes *start, with its arcs; those
- * that end it lead on to the nodes of layer 0. */
-static sn_status add_head(const sni_links *x, const sni_links_finish *f,
-                          const drawing *d, int32_t *start, sn_err *err) {
-  const sn_lat *const h = f->head;
-  for (int32_t i = 0; i < h->n_states; i++) {
-    int32_t id = 0;
-    SN_TRY(sn_lat_builder_state(d->b, &id, err));
-    if (i == 0) *start = id;
-  }
-  for (int32_t i = 0; i < h->n_states; i++)
-    for (uint32_t k = h->states[i].first_arc; k < h->states[i + 1].first_arc;
-         k++) {
-      const sn_lat_arc *const a = &h->arcs[k];
-      int32_t word = a->word, to = *start + a->next;
-      if (word >= f->first_end) {
-        to = -1;
-        for (size_t n = 0; n < x->end_of.n; n++)
-          if (x->end_of.data[n] == word - f->first_end) to = d->states[n];
-        word = 0;
-      }
-      if (to >= 0)
-        SN_TRY(sn_lat_builder_arc(d->b, *start + i, to, word, a->graph,
-                                  a->acoustic, h->ali + a->first_ali, a->n_ali,
-                                  err));
-    }
-  return SN_OK;
-}
-
-/* The ends at a front. */
-static sn_status add_ends(const sni_links *x, const sni_links_finish *f,
-                          const drawing *d, sn_err *err) {
-  const size_t a = first_node(x, f->front), n = x->front_end.n;
-  float least = INFINITY;
-  for (size_t i = 0; i < n; i++)
-    if (d->states[a + i] >= 0 && x->cost.data[a + i] < least)
-      least = x->cost.data[a + i];
-  for (size_t i = 0; i < n; i++) {
-    int32_t end = 0;
-    if (d->states[a + i] < 0) continue;
-    SN_TRY(sn_lat_builder_state(d->b, &end, err));
-    SN_TRY(sn_lat_builder_arc(d->b, d->states[a + i], end,
-                              f->first_end + x->front_end.data[i], 0.0f, 0.0f,
-                              NULL, 0, err));
-    SN_TRY(sn_lat_builder_final(
-        d->b, end, x->extra.data[a + i] - (x->cost.data[a + i] - least), 0.0f,
-        NULL, 0, err));
-  }
-  return SN_OK;
-}
-
-static sn_status build(const sni_links *x, const sni_links_finish *f,
-                       float *extra, int32_t *states, sn_lat_builder *b,
-                       sn_lat *out, sn_err *err) {
-  const size_t last = f->front > 0 ? f->front : x->layers.n - 1;
-  const size_t a = first_node(x, last);
-  const drawing d = {extra, states, f->mark_of, b};
-  int32_t start = -1;
-  final_extras(x, last, f, extra);
-  for (size_t i = 0; i < x->cost.n; i++) {
-    states[i] = -1;
-    if (extra[i] <= x->beam) SN_TRY(sn_lat_builder_state(b, &states[i], err));
-  }
-  if (x->has_head)
-    SN_TRY(add_head(x, f, &d, &start, err));
-  else if (first_node(x, 1) > x->start)
-    start = states[x->start];
-  if (start < 0) return SN_OK;
-  for (size_t k = 0; k < last; k++)
-    SN_TRY(add_layer(x, k, first_link(x, k + 1), &d, err));
-  SN_TRY(add_layer(x, last,
-                   f->front > 0 ? first_eps(x, last) : first_link(x, last + 1),
-                   &d, err));
-  if (f->front > 0)
-    SN_TRY(add_ends(x, f, &d, err));
-  else
-    for (size_t i = a; i < x->cost.n; i++)
-      if (states[i] >= 0 && f->final_costs[i - a] < INFINITY)
-        SN_TRY(sn_lat_builder_final(b, states[i], f->final_costs[i - a], 0.0f,
-                                    NULL, 0, err));
-  return sn_lat_builder_take(b, start, out, err);
-}
-
-sn_status sni_links_lattice(sni_links *x, const sni_links_finish *f,
-                            sn_lat *out, sn_err *err) {
-  memset(out, 0, sizeof *out);
-  if (x->layers.n == 0) return SN_OK;
-  if (x->builder == NULL) SN_TRY(sn_lat_builder_create(&x->builder, err));
-  SN_TRY(SN_ARR_RESIZE(&x->end_extras, x->cost.n, err));
-  SN_TRY(SN_ARR_RESIZE(&x->states, x->cost.n, err));
-  if (f->front > 0) {
-    SN_TRY(SN_ARR_RESIZE(&x->front_end,
-                         first_node(x, f->front + 1) - first_node(x, f->front),
-                         err));
-    (void)number_front(x, f->front, x->front_end.data);
-  }
-  sn_lat_builder_reset(x->builder);
-  return build(x, f, x->end_extras.data, x->states.data, x->builder, out, err);
 }

@@ -21,7 +21,7 @@ extern "C" {
 #endif
 
 /* One arc or self-loop that was taken. What it says and costs is the graph's:
- * see part_of in links.c. */
+ * see part_of in links_lattice.c. */
 typedef struct sni_link {
   int32_t from, to; /* nodes of their layers; from is in the layer before, or in
                        the same one where it is an epsilon arc */
@@ -73,6 +73,19 @@ typedef struct sni_links {
   size_t peak_links;    /* most at one time */
 } sni_links;
 
+/* Of layer f; behind the newest one: where it ends. */
+static inline size_t sni_first_node(const sni_links *x, size_t f) {
+  return f < x->layers.n ? x->layers.data[f].first_node : x->cost.n;
+}
+
+static inline size_t sni_first_link(const sni_links *x, size_t f) {
+  return f < x->layers.n ? x->layers.data[f].first_link : x->links.n;
+}
+
+static inline size_t sni_first_eps(const sni_links *x, size_t f) {
+  return x->layers.data[f].first_eps;
+}
+
 void sni_links_reset(sni_links *x);
 void sni_links_clear(sni_links *x);
 size_t sni_links_bytes(const sni_links *x);
@@ -122,6 +135,13 @@ size_t sni_links_find_front(sni_links *x, size_t least);
 SN_NODISCARD sn_status sni_links_forget(sni_links *x, size_t f,
                                         const sn_lat *head, int32_t first_end,
                                         sn_err *err);
+
+/* end_of[i]: number of node i of layer f in its front; -1: it is not there.
+ * Returns how many are. */
+int32_t sni_number_front(const sni_links *x, size_t f, int32_t *end_of);
+/* Lowers extra[from] for the epsilon links of layer f (extra: of its nodes)
+ * until nothing changes. Slacks are not negative, so circles end it, too. */
+void sni_relax_epsilons(const sni_links *x, size_t f, float *extra);
 
 typedef struct sni_links_finish {
   const float *final_costs; /* [nodes of the newest layer]; +infinity: no end */
