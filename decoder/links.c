@@ -31,8 +31,7 @@
  * one layer (first-level cache); whether it stays is no branch (kept.c); and
  * nothing is noted of it that can be had later. What it says and costs stands
  * in the graph, where only the links of the lattice itself are looked up; its
- * acoustic cost is its node's, for which the log-likelihoods wait until
- * pruning.
+ * acoustic cost is its node's.
  *
  * Epsilon links lie within a layer. Their order is not topological, so extras
  * in a layer are repeated until nothing changes; mostly that is twice.
@@ -67,7 +66,6 @@ void sni_links_clear(sni_links *x) {
   SN_ARR_FREE(&x->label);
   SN_ARR_FREE(&x->extra);
   SN_ARR_FREE(&x->acoustic);
-  SN_ARR_FREE(&x->rows);
   SN_ARR_FREE(&x->links);
   SN_ARR_FREE(&x->layers);
   SN_ARR_FREE(&x->extras);
@@ -85,8 +83,8 @@ void sni_links_clear(sni_links *x) {
 
 size_t sni_links_bytes(const sni_links *x) {
   return x->links.cap * sizeof(sni_link) + x->layers.cap * sizeof(sni_layer) +
-         (x->cost.cap + x->extra.cap + x->acoustic.cap + x->rows.cap +
-          x->extras.cap + x->limits.cap + x->end_extras.cap) *
+         (x->cost.cap + x->extra.cap + x->acoustic.cap + x->extras.cap +
+          x->limits.cap + x->end_extras.cap) *
              sizeof(float) +
          (x->label.cap + x->renumber.cap + x->kept.cap + x->which.cap +
           x->states.cap + x->end_of.cap + x->front_end.cap) *
@@ -192,19 +190,6 @@ static void drop_links(sni_links *x, size_t f, const float *extra,
   layer->n_eps = keep_links(x, links + n_arcs, n_eps, NULL);
 }
 
-/* Acoustic costs of those of layer f's nodes that stay; it was never pruned. */
-static void score_nodes(sni_links *x, size_t f, const int32_t *kept, size_t n) {
-  const int32_t *const label = x->label.data + sni_first_node(x, f);
-  float *const acoustic = x->acoustic.data + sni_first_node(x, f);
-  const sn_graph_label *const labels = x->graph->labels;
-  const float *const row =
-      x->rows.data + (f - x->n_pruned) * (size_t)x->graph->n_pdfs;
-  for (size_t k = 0; k < n; k++) {
-    const int32_t l = label[kept[k]];
-    acoustic[kept[k]] = f == 0 || l < 0 ? 0.0f : -row[labels[l].pdf];
-  }
-}
-
 /* Of layer 0 the nodes kept[0..n_kept) of n stay. */
 static void renumber_starts(sni_links *x, const int32_t *kept, size_t n_kept,
                             size_t n, const int32_t *number) {
@@ -229,7 +214,6 @@ static size_t slide_nodes(sni_links *x, size_t f, size_t to, int32_t *number) {
   const size_t n_kept = x->kernels->nodes(extra + a, n, x->beam, kept);
   for (size_t k = 0; k < n_kept; k++) number[kept[k]] = (int32_t)k;
   if (f == 0) renumber_starts(x, kept, n_kept, n, number);
-  if (f >= x->n_pruned) score_nodes(x, f, kept, n_kept);
   for (size_t k = 0; k < n_kept; k++) {
     const size_t i = a + (size_t)kept[k];
     acoustic[to + k] = acoustic[i];
@@ -311,31 +295,32 @@ static sn_status prune(sni_links *x, float delta, sn_err *err) {
   return SN_OK;
 }
 
-static void copy_nodes(const sni_layer_nodes *nodes, float *cost,
-                       int32_t *label) {
+/* The nodes of the newest layer, from node a on. Acoustic costs are taken now,
+ * while the log-likelihoods are in the cache, though most nodes will go. */
+static void copy_nodes(sni_links *x, const sni_layer_nodes *nodes, size_t a) {
   const unsigned char *from_cost = (const unsigned char *)nodes->costs;
   const unsigned char *from_label = (const unsigned char *)nodes->labels;
   const size_t n = nodes->n, stride = nodes->stride_bytes;
+  float *const cost = x->cost.data + a, *const acoustic = x->acoustic.data + a;
+  int32_t *const label = x->label.data + a;
+  const float *const loglik = nodes->loglik;
   for (size_t i = 0; i < n; i++, from_cost += stride, from_label += stride) {
     memcpy(&cost[i], from_cost, sizeof cost[i]);
     memcpy(&label[i], from_label, sizeof label[i]);
+    const bool has_any = loglik != NULL && label[i] >= 0;
+    acoustic[i] = has_any ? -loglik[nodes->pdf_of[label[i]]] : 0.0f;
   }
 }
 
 sn_status sni_links_end(sni_links *x, const sni_layer_nodes *nodes,
                         sn_err *err) {
   const size_t a = x->cost.n, n = nodes->n;
-  const size_t n_pdfs = (size_t)x->graph->n_pdfs;
-  const size_t row = (x->layers.n - 1 - x->n_pruned) * n_pdfs;
-  SN_TRY(SN_ARR_RESERVE(&x->rows, row + n_pdfs, err));
   SN_TRY(SN_ARR_RESERVE(&x->extra, a + n, err));
   SN_TRY(SN_ARR_RESERVE(&x->acoustic, a + n, err));
   SN_TRY(SN_ARR_RESERVE(&x->label, a + n, err));
   SN_TRY(SN_ARR_RESIZE(&x->cost, a + n, err));
   x->label.n = x->extra.n = x->acoustic.n = a + n;
-  copy_nodes(nodes, x->cost.data + a, x->label.data + a);
-  if (nodes->loglik != NULL)
-    memcpy(x->rows.data + row, nodes->loglik, n_pdfs * sizeof *x->rows.data);
+  copy_nodes(x, nodes, a);
   if (n > x->most_nodes) x->most_nodes = n;
   if (x->layers.n < x->n_pruned + x->prune_every) return SN_OK;
   return prune(x, PRUNE_DELTA * x->beam, err);

@@ -50,9 +50,7 @@ typedef struct sni_links {
   sn_arr_f32 extra;    /* how much worse than the best its best continuation to
                           the newest layer is, at least; +infinity: it has none;
                           of layers that have been pruned */
-  sn_arr_f32 acoustic; /* unscaled; of layers that have been pruned */
-  sn_arr_f32 rows;     /* [prune_every x n_pdfs] log-likelihoods behind the
-                          layers that have not */
+  sn_arr_f32 acoustic; /* unscaled */
   SN_ARR(sni_link) links;
   SN_ARR(sni_layer) layers;
   sn_arr_f32 extras;       /* scratch: of two layers */
@@ -109,7 +107,8 @@ typedef struct sni_layer_nodes {
   const float *costs;    /* [n], stride_bytes apart */
   const int32_t *labels; /* likewise; -1: no arc or loop leads here */
   size_t n, stride_bytes;
-  const float *loglik; /* [n_pdfs] of the frame before; NULL: layer 0 */
+  const float *loglik;   /* [n_pdfs] of the frame before; NULL: layer 0 */
+  const int32_t *pdf_of; /* [labels] */
 } sni_layer_nodes;
 
 /* Ends the newest layer. Now and then it prunes all layers that may have

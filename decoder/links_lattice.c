@@ -5,15 +5,6 @@
 
 #include "decoder/links_internal.h"
 
-/* Acoustic cost of node i, which is of layer f. */
-static float acoustic_of(const sni_links *x, size_t f, size_t i) {
-  if (f < x->n_pruned) return x->acoustic.data[i];
-  if (f == 0 || x->label.data[i] < 0) return 0.0f;
-  const size_t n_pdfs = (size_t)x->graph->n_pdfs;
-  const int32_t pdf = x->graph->labels[x->label.data[i]].pdf;
-  return -x->rows.data[(f - x->n_pruned) * n_pdfs + (size_t)pdf];
-}
-
 /* Extras of layer f - 1 by the links into layer f. */
 static void relax_arcs(const sni_links *x, size_t f, const float *extra,
                        float *before) {
@@ -108,7 +99,7 @@ static part part_of(const sni_links *x, size_t k, size_t i, const drawing *d) {
   }
   const int32_t label = x->label.data[to];
   p.from = d->states[sni_first_node(x, k - 1) + (size_t)l->from];
-  p.acoustic = acoustic_of(x, k, to);
+  p.acoustic = x->acoustic.data[to];
   p.ali = 2 * label + (l->arc == SNI_LOOP);
   if (l->arc == SNI_LOOP) {
     p.graph = g->labels[label].loop_cost;

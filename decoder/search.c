@@ -370,8 +370,9 @@ static sn_status end_layer(sni_search *s, const float *loglik, sn_err *err) {
     if (!(l->link.cost <= s->next[l->link.to].cost + x->beam)) continue;
     x->links.data[x->links.n++] = l->link;
   }
-  const sni_layer_nodes nodes = {&s->next[0].cost, &s->next[0].label, s->n_next,
-                                 sizeof s->next[0], loglik};
+  const sni_layer_nodes nodes = {&s->next[0].cost, &s->next[0].label,
+                                 s->n_next,        sizeof s->next[0],
+                                 loglik,           s->label_pdf};
   return sni_links_end(x, &nodes, err);
 }
 
