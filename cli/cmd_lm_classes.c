@@ -26,7 +26,8 @@ static const sn_opt text_table[] = {
 static int run_classes(sn_cli *cli) {
   const sn_cli_out *const to = cli->opts[3];
   const text_opts *const o = cli->opts[1];
-  const int wrong = sn_cli_out_check(cli, to->output, "[TEXT ...]");
+  int wrong = sn_cli_out_check(cli, to->output, "[TEXT ...]");
+  if (wrong == 0) wrong = sn_cli_count_check(cli);
   if (wrong != 0) return wrong;
   const sn_count_opts count = {2, o->memory_mb, o->temp, o->vocab, NULL};
   sn_counts *c = NULL;

@@ -38,6 +38,15 @@ static sn_status try_output(const char *path, sn_err *err) {
   return s;
 }
 
+int sn_cli_count_check(sn_cli *cli) {
+  if (cli->n_args == 0 || !sn_cli_is_given(cli, "repair")) return 0;
+  for (size_t i = 0; i < cli->n_args; i++)
+    if (!sn_counts_is_file(cli->args[i])) return 0;
+  return sn_cli_usage(cli,
+                      "--repair is for texts, and only count files are named; "
+                      "give it when the texts are counted");
+}
+
 sn_status sn_cli_count_inputs(sn_cli *cli, const char *output,
                               const sn_count_opts *opts,
                               const sn_text_opts *text, sn_counts **out) {
@@ -65,7 +74,8 @@ sn_status sn_cli_count_inputs(sn_cli *cli, const char *output,
 
 static int run_count(sn_cli *cli) {
   const sn_cli_out *const o = cli->opts[0];
-  const int wrong = sn_cli_out_check(cli, o->output, "[TEXT ...]");
+  int wrong = sn_cli_out_check(cli, o->output, "[TEXT ...]");
+  if (wrong == 0) wrong = sn_cli_count_check(cli);
   if (wrong != 0) return wrong;
   if (strcmp(o->output, "-") == 0)
     return sn_cli_usage(cli, "a count file can not go to standard output");

@@ -5,6 +5,10 @@
 #include "cli/out_file.h"
 #include "lm/count.h"
 
+/* 0, or the exit status after a message: options for texts where only count
+ * files are named. */
+int sn_cli_count_check(sn_cli *cli);
+
 /* Counts the texts and count files that are named (standard input when there
  * are none), after a look whether output can be written; reports what was
  * read. */

@@ -96,6 +96,7 @@ static int check_usage(sn_cli *cli) {
   const sn_count_opts *const count = cli->opts[3];
   const class_opts *const o = cli->opts[5];
   int wrong = sn_cli_out_check(cli, to->output, "[TEXT ...]");
+  if (wrong == 0) wrong = sn_cli_count_check(cli);
   if (wrong == 0) wrong = sn_cli_lm_format_check(cli, cli->opts[1]);
   if (wrong != 0) return wrong;
   if (o->classes[0] == '\0' && o->classes_out[0] != '\0')

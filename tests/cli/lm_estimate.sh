@@ -50,6 +50,12 @@ printf 'w1 w2\n' >short.txt
 estimate short.txt -o short.bin
 run 0 "$senone" lm convert --format=small short.bin short.small
 run 0 "$senone" lm count short.txt -o short.counts
+for verb in estimate count; do
+  run 2 "$senone" lm $verb --repair short.counts -o new.out
+  says '--repair is for texts'
+  absent new.out
+done
+run 0 "$senone" lm count --repair short.counts short.txt -o both.counts
 gzip -c a.arpa >a.arpa.gz
 for f in a.arpa a.arpa.gz short.bin short.small "$testdata/turtle.lm.bin"; do
   for c in count 'estimate --repair'; do
