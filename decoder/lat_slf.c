@@ -574,6 +574,9 @@ static sn_status spread_lengths(sn_lat *l, sn_err *err) {
 
 static sn_status read_all(slf *x, sn_lat *out, sn_err *err) {
   SN_TRY(read_lines(x, err));
+  if (sn_reader_line_no(x->r) == 0)
+    return sn_fail(err, SN_EFORMAT, "%s: no lattice in it: it is empty",
+                   sn_reader_name(x->r));
   if (x->n_nodes < 0 || x->n_links < 0)
     return sn_fail(err, SN_EFORMAT,
                    "%s:%lld: no lattice here: the line N=... L=... is missing",

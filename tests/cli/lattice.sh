@@ -183,7 +183,7 @@ refused ark:missing 'missing'
 refused nofile.lat 'nofile.lat'
 : >empty
 refused empty 'empty'
-refused slf:empty 'empty:0: no lattice here'
+refused slf:empty 'empty: no lattice in it'
 head -c 100 x.ark >cut.ark
 refused ark:cut.ark "u1.*cut.ark"
 printf 'u1 \n0 1 1 1,2,3\n1 0 1 1,2,3\n1\n\n' >cycle.txt

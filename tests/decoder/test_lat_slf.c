@@ -133,7 +133,7 @@ static void test_what_is_wrong_is_refused_with_its_line(void **state) {
   static const struct {
     const char *text, *says;
   } bad[] = {
-      {"", "x.slf:0: no lattice here"},
+      {"", "x.slf: no lattice in it: it is empty"},
       {"\n\n", "x.slf:2: no lattice here"},
       {"VERSION=1.0\n", "no lattice here"},
       {"N=2\nI=0\n", "x.slf:2: no L= (links)"},
