@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
 # Adapts the US-English model to one reader: MAP and MLLR on 120 sentences of LJ
-# Speech LJ001, word error rates on the other 66. Installs, builds, makes the en-us
-# model, takes the corpus from SENONE_DATA/ljspeech or its public home (2.6 GB).
+# Speech LJ001; fMLLR, without transcripts, on the other 66, whose word error
+# rates are compared. Installs, builds, makes the en-us model, takes the corpus
+# from SENONE_DATA/ljspeech or its public home (2.6 GB).
 # usage: egs/adapt/run.sh [WORK_DIR]
 # environment: SENONE_BIN     a senone that is there; else it is built
 #              SENONE_DATA    folder of corpora (default: ../shared/data)
@@ -17,7 +18,7 @@
 #              RESULTS        page to write (default: egs/adapt/RESULTS.md)
 set -euo pipefail
 top=$(cd "$(dirname "$0")/../.." && pwd)
-case ${1:-} in -h | --help) sed -n '3,18s/^# //p' "$0"; exit 0 ;; esac
+case ${1:-} in -h | --help) sed -n '3,19s/^# //p' "$0"; exit 0 ;; esac
 work=$(realpath -m "${1:-$top/build/egs/adapt}")
 data=$(realpath -m "${SENONE_DATA:-$top/../shared/data}")/ljspeech
 url=${LJSPEECH_URL:-https://data.keithito.com/data/speech/LJSpeech-1.1.tar.bz2}
@@ -63,8 +64,8 @@ rm -rf rest eval adapt tune-train tune
 "$senone" corpus split --by=utterance --n="$n_eval" --seed=1 lower rest eval
 "$senone" corpus check --lexicon="$model/lexicon.db" --fix=adapt rest >check.txt
 "$senone" corpus split --by=utterance --n="$n_tune" --seed=2 adapt tune-train tune
-errors() { # MODEL DATA OUT: decodes, prints the number of errors
-  "$senone" transcribe --quiet -m "$1" -o kaldi "$2" >"$3"
+errors() { # MODEL DATA OUT [OPTION]: decodes, prints the number of errors
+  "$senone" transcribe --quiet -m "$1" -o kaldi "${@:4}" "$2" >"$3"
   "$senone" score "$2/text" "$3" | tee "$3.score" | sed -n 's/^WER .*: \([0-9]*\) errors.*/\1/p'
 }
 rows="| none | | $(errors "$model" tune tune.none) |"
@@ -91,8 +92,12 @@ read -r _ classes <<<"$best"
 errors "$model" eval eval.none >/dev/null
 errors ./adapted eval eval.map >/dev/null
 errors ./adapted-mllr eval eval.mllr >/dev/null
+errors "$model" eval eval.fmllr --adapt=fmllr >/dev/null
+errors ./adapted eval eval.map-fmllr --adapt=fmllr >/dev/null
 "$senone" score eval/text eval.none eval.map >compare.txt
 "$senone" score eval/text eval.none eval.mllr >compare-mllr.txt
+"$senone" score eval/text eval.none eval.fmllr >compare-fmllr.txt
+"$senone" score eval/text eval.map eval.map-fmllr >compare-map-fmllr.txt
 commit=$(git -C "$top" rev-parse --short HEAD 2>/dev/null || echo unknown)
 {
   echo "# en-us adapted to one reader"
@@ -123,6 +128,14 @@ commit=$(git -C "$top" rev-parse --short HEAD 2>/dev/null || echo unknown)
   sed 's/^/    /' compare.txt
   echo
   sed 's/^/    /' compare-mllr.txt
+  echo
+  echo "fMLLR needs no transcripts: a transform of the features of the $n_eval sentences themselves, estimated from"
+  echo "what a first pass recognised in them (\`senone transcribe --adapt=fmllr\`, its defaults; nothing was chosen),"
+  echo "of the model as it was and of the one adapted by MAP:"
+  echo
+  sed 's/^/    /' compare-fmllr.txt
+  echo
+  sed 's/^/    /' compare-map-fmllr.txt
 } >RESULTS.md.part
 mv RESULTS.md.part "$results"
 cat "$results"

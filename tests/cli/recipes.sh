@@ -66,6 +66,7 @@ if [ -e "$model/graph.sng" ]; then
     ADAPT_EVAL=3 ADAPT_TUNE=2 ADAPT_SETTINGS=no:10 ADAPT_CLASSES=1 $egs/adapt/run.sh adapt
   grep -q '^| means | 10 | [0-9]* |$' adapt.md || fail 'adapt: no row'
   grep -q 'WER of eval.none minus WER of eval.map' adapt.md || fail 'adapt: no comparison'
+  grep -q 'WER of eval.map minus WER of eval.map-fmllr' adapt.md || fail 'adapt: no comparison of fMLLR'
 else
   echo 'skipped: egs/adapt: no model (scripts/make-en-us)'
 fi
