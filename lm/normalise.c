@@ -26,8 +26,7 @@ const sni_norm_section *sni_norm_section_of(const sn_norm *n, const char *name,
                                             size_t n_name) {
   for (size_t i = 0; i < n->sections.n; i++) {
     const sni_norm_section *const s = &n->sections.data[i];
-    if (strncmp(s->name, name, n_name) == 0 && s->name[n_name] == '\0')
-      return s;
+    if (s->n_name == n_name && memcmp(s->name, name, n_name) == 0) return s;
   }
   return NULL;
 }
@@ -36,10 +35,11 @@ const char *sni_norm_find(const sn_norm *n, const char *section,
                           const char *key, size_t n_key) {
   const sni_norm_section *const s =
       sni_norm_section_of(n, section, strlen(section));
-  for (size_t i = 0; s != NULL && i < s->entries.n; i++) {
+  const unsigned char b = n_key > 0 ? (unsigned char)key[0] : 0;
+  for (size_t i = s != NULL ? s->first[b] : 0; s != NULL && i < s->first[b + 1];
+       i++) {
     const sni_norm_entry *const e = &n->entries.data[s->entries.data[i]];
-    if (strncmp(e->key, key, n_key) == 0 && e->key[n_key] == '\0')
-      return e->value;
+    if (e->n_key == n_key && memcmp(e->key, key, n_key) == 0) return e->value;
   }
   return NULL;
 }
@@ -73,7 +73,8 @@ static sn_status read_line(sn_norm *n, sn_reader *r, sn_span line,
   const sn_span key = {all.p, (size_t)(sign - all.p)};
   const sn_span value = {sign + 1, (size_t)(all.p + all.n - sign - 1)};
   const sni_norm_entry e = {*section, keep_text(n, sn_span_trim(key)),
-                            keep_text(n, sn_span_trim(value))};
+                            keep_text(n, sn_span_trim(value)),
+                            sn_span_trim(key).n};
   if (e.key == NULL || e.value == NULL) return sn_fail_nomem(err, "rules");
   const bool is_rule = strcmp(*section, "rule") == 0;
   if (is_rule && strchr(e.key, '<') != NULL && strchr(e.key, '>') == NULL)
@@ -87,16 +88,38 @@ static sn_status add_to_section(sn_norm *n, size_t entry, sn_err *err) {
   while (at < n->sections.n && strcmp(n->sections.data[at].name, e->section))
     at++;
   if (at == n->sections.n) {
-    const sni_norm_section empty = {.name = e->section};
+    const sni_norm_section empty = {.name = e->section,
+                                    .n_name = strlen(e->section)};
     SN_TRY(SN_ARR_PUSH(&n->sections, empty, err));
   }
   sni_norm_section *const s = &n->sections.data[at];
-  s->begins[(unsigned char)e->key[0]] = true;
+  s->first[(unsigned char)e->key[0] + 1]++;
   return SN_ARR_PUSH(&s->entries, (int32_t)entry, err);
+}
+
+/* Numbers of keys by first byte become places; entries are put there. */
+static sn_status order_section(sn_norm *n, sni_norm_section *s, sn_err *err) {
+  sn_arr_i32 ordered = {0};
+  SN_TRY(SN_ARR_RESERVE(&ordered, s->entries.n, err));
+  size_t at[256];
+  for (int b = 0; b < 256; b++) {
+    at[b] = s->first[b];
+    s->first[b + 1] += s->first[b];
+  }
+  for (size_t i = 0; i < s->entries.n; i++) {
+    const int32_t entry = s->entries.data[i];
+    ordered.data[at[(unsigned char)n->entries.data[entry].key[0]]++] = entry;
+  }
+  ordered.n = s->entries.n;
+  SN_ARR_FREE(&s->entries);
+  s->entries = ordered;
+  return SN_OK;
 }
 
 static sn_status index_rules(sn_norm *n, sn_err *err) {
   for (size_t i = 0; i < n->entries.n; i++) SN_TRY(add_to_section(n, i, err));
+  for (size_t i = 0; i < n->sections.n; i++)
+    SN_TRY(order_section(n, &n->sections.data[i], err));
   for (size_t i = 0; i < n->entries.n; i++) {
     const sni_norm_entry *const e = &n->entries.data[i];
     if (strcmp(e->section, "char") == 0)

@@ -10,13 +10,16 @@
 /* A "key = value" line of a section; rules have section "rule". */
 typedef struct sni_norm_entry {
   const char *section, *key, *value; /* borrowed from `text` */
+  size_t n_key;
 } sni_norm_entry;
 
-/* Where the entries of a section are, in order. */
+/* Where the entries of a section are: by the first bytes of their keys, else in
+ * order. Keys that begin with b are entries first[b] .. first[b + 1] - 1. */
 typedef struct sni_norm_section {
   const char *name;
+  size_t n_name;
   sn_arr_i32 entries;
-  bool begins[256]; /* first bytes of its keys */
+  size_t first[257];
 } sni_norm_section;
 
 struct sn_norm {

@@ -30,8 +30,9 @@ bool sni_norm_may_begin(const sn_norm *n, const char *key, int b) {
       is_named(key + 1, n_name, "user"))
     return is_number || sni_norm_is_letter((unsigned char)b);
   const sni_norm_section *const s = sni_norm_section_of(n, key + 1, n_name);
+  const int low = b >= 'A' && b <= 'Z' ? b | 32 : b;
   return s != NULL &&
-         (s->begins[b] || (b >= 'A' && b <= 'Z' && s->begins[b | 32]));
+         (s->first[b] < s->first[b + 1] || s->first[low] < s->first[low + 1]);
 }
 
 /* ---- Numbers ---- */
@@ -96,12 +97,11 @@ static size_t key_length(const sn_norm *n, const char *name, size_t n_name,
                          const char *p, const char *end) {
   const sni_norm_section *const s = sni_norm_section_of(n, name, n_name);
   size_t best = 0;
-  if (s == NULL || p >= end || !s->begins[(unsigned char)sni_norm_lower(*p)])
-    return 0;
-  for (size_t i = 0; i < s->entries.n; i++) {
-    const char *const key = n->entries.data[s->entries.data[i]].key;
-    const size_t len = strlen(key);
-    if (len > best && same_text(key, len, p, end)) best = len;
+  if (s == NULL || p >= end) return 0;
+  const unsigned char b = (unsigned char)sni_norm_lower(*p);
+  for (size_t i = s->first[b]; i < s->first[b + 1]; i++) {
+    const sni_norm_entry *const e = &n->entries.data[s->entries.data[i]];
+    if (e->n_key > best && same_text(e->key, e->n_key, p, end)) best = e->n_key;
   }
   return best;
 }
