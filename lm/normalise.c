@@ -70,7 +70,8 @@ static sn_status read_line(sn_norm *n, sn_reader *r, sn_span line,
     if (*p == '=' && p[-1] == ' ' && (p + 1 == all.p + all.n || p[1] == ' '))
       sign = p;
   if (sign == NULL) return sn_reader_fail(r, err, "expected KEY = VALUE");
-  const sn_span key = {all.p, (size_t)(sign - all.p)};
+  const size_t skip = all.p[0] == '\\' && all.p[1] == '#'; /* no comment */
+  const sn_span key = {all.p + skip, (size_t)(sign - all.p) - skip};
   const sn_span value = {sign + 1, (size_t)(all.p + all.n - sign - 1)};
   const sni_norm_entry e = {*section, keep_text(n, sn_span_trim(key)),
                             keep_text(n, sn_span_trim(value)),

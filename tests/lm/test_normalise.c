@@ -71,7 +71,7 @@ static void test_english_is_said_as_it_is_read(void **state) {
        "three four two one two five five five one two three four"},
       {"10 a.m.\xe2\x80\x93"
        "5 p.m. at -5 and (-3)",
-       "ten a m five p m at minus five and minus three"},
+       "ten a m to five p m at minus five and minus three"},
       {"12.5 % of 50 %, 1\xc2\xa2 or 50\xc2\xa2",
        "twelve point five percent of fifty percent one cent or fifty cents"},
       {"5/6/07 and 3-4 or 100-200",
@@ -85,6 +85,28 @@ static void test_english_is_said_as_it_is_read(void **state) {
        "and minus five percent minus"},
       {"in 1066, of '45 and 1066 men",
        "in ten sixty six of forty five and one thousand sixty six men"},
+      {"$1.5-2 million, $1.5-$2.5 billion, \xc2\xa3"
+       "3-4m, $5-$10",
+       "one point five to two million dollars one point five to two point five "
+       "billion dollars three to four million pounds five to ten dollars"},
+      {"a $3-million house", "a three million dollar house"},
+      {"9am-5pm, 9:00-17:00, 10:30 a.m.-12:15 p.m., 12:00-13:30",
+       "nine a m to five p m nine to seventeen ten thirty a m to twelve "
+       "fifteen p m twelve to thirteen thirty"},
+      {"5%-10%, 1.5%-2.5%, 20-30\xc2\xb0"
+       "C, 4th-6th",
+       "five to ten percent one point five to two point five percent twenty to "
+       "thirty degrees celsius fourth to sixth"},
+      {"AT&T, Q&A, this & that, C++",
+       "a t and t q and a this and that c plus plus"},
+      {"We're #1! Nos. 4, \xc2\xa7 12, ca. 1850, ca. 40",
+       "we're number one numbers four section twelve circa eighteen fifty "
+       "circa "
+       "forty"},
+      {"6'2\", 2x4, 2 x 4, 1-800-555-0199",
+       "six foot two two by four two by four one eight zero zero five five "
+       "five "
+       "zero one nine nine"},
       {"24/7, 50/50, 9/11, 9/11/2001, 3/11",
        "twenty four seven fifty fifty nine eleven "
        "september eleventh two thousand one three over eleven"},
@@ -209,12 +231,13 @@ static void test_own_rules_replace_the_built_in_ones(void **state) {
   (void)state;
   sn_norm *n = NULL;
   sn_err err = {0};
-  must(make("# mine\n[char]\n~ = -\n[town]\nnyc = new york|new yorks\n[rule]\n"
-            "<town> <1..3> = {2} {1:town#2}\nx y = both\n",
-            &n, &err),
-       &err);
+  must(
+      make("# mine\n[char]\n~ = -\n[town]\nnyc = new york|new yorks\n[rule]\n"
+           "<town> <1..3> = {2} {1:town#2}\nx y = both\n\\# <n> = number {1}\n",
+           &n, &err),
+      &err);
   says(n, "NYC 2, nyc 1", "2 NEW YORKS 1 NEW YORK");
-  says(n, "x   Y x~z", "BOTH X Z");
+  says(n, "x   Y x~z # 7", "BOTH X Z NUMBER 7");
   sn_norm_destroy(n);
 }
 
