@@ -9,13 +9,12 @@ need_model
 # handler (seen in /proc, so that a slow machine is no failure), with printed=yes
 # after its first output; it must not end before, and has to say why it stopped.
 stop() {
-  local after=$1 got=0 pid caught=0
+  local after=$1 got=0 pid
   shift
   "$@" >out 2>err </dev/null &
   pid=$!
   while kill -0 $pid 2>/dev/null; do
-    caught=$(sed -n 's/^SigCgt:[[:space:]]*//p' /proc/$pid/status 2>/dev/null)
-    [ $((0x${caught:-0} & 2)) = 0 ] || break # bit 1: SIGINT
+    handles_int $pid && break
     sleep 0.01
   done
   while [ "${printed:-no}" = yes ] && [ ! -s out ] && kill -0 $pid 2>/dev/null; do

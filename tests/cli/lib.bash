@@ -41,3 +41,11 @@ prints() { grep -qE -- "$1" out || { head -n 40 out; fail "stdout does not print
 silent() { ! [ -s err ] || { cat err; fail "stderr is not empty"; }; }
 absent() { ! ls "$@" >/dev/null 2>&1 || fail "left behind: $(ls -d "$@")"; }
 make_wav() { python3 "$top/tests/cli/make-wav.py" "$@"; }
+# handles_int PID: whether it is senone already, not the shell that starts it,
+# and has its handler of SIGINT.
+handles_int() {
+  local caught
+  [ "/proc/$1/exe" -ef "$senone" ] || return 1
+  caught=$(sed -n 's/^SigCgt:[[:space:]]*//p' "/proc/$1/status" 2>/dev/null)
+  [ $((0x${caught:-0} & 2)) != 0 ] # bit 1
+}

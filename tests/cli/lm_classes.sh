@@ -75,8 +75,7 @@ PY
 "$senone" lm classes --classes=3000 --iterations=1000 many.txt -o many.classes 2>err &
 pid=$!
 while kill -0 $pid 2>/dev/null; do
-  caught=$(sed -n 's/^SigCgt:[[:space:]]*//p' /proc/$pid/status 2>/dev/null)
-  [ $((0x${caught:-0} & 2)) = 0 ] || break
+  handles_int $pid && break
   sleep 0.01
 done
 sleep 0.3

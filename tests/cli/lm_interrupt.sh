@@ -10,14 +10,13 @@ echo old >here/old
 # stop WHEN COMMAND ...: interrupted as soon as the log matches WHEN; or, for
 # a number, that many seconds after the handler is there.
 stop() {
-  local when=$1 got=0 pid caught=0
+  local when=$1 got=0 pid
   shift
   "$@" >out 2>err <&0 & # not /dev/null
   pid=$!
   while kill -0 $pid 2>/dev/null; do
     if [[ $when =~ ^[0-9.]+$ ]]; then
-      caught=$(sed -n 's/^SigCgt:[[:space:]]*//p' /proc/$pid/status 2>/dev/null)
-      [ $((0x${caught:-0} & 2)) = 0 ] || { sleep "$when" && break; } # bit 1: SIGINT
+      handles_int $pid && sleep "$when" && break
     elif grep -q "$when" err; then
       break
     fi

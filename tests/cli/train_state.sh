@@ -80,8 +80,7 @@ fi
 "$senone" train accumulate whole/mono cards "$dict" e.sums >out 2>err &
 pid=$! got=0
 while kill -0 $pid 2>/dev/null; do # until it has its handler
-  caught=$(sed -n 's/^SigCgt:[[:space:]]*//p' /proc/$pid/status 2>/dev/null)
-  [ $((0x${caught:-0} & 2)) = 0 ] || break
+  handles_int $pid && break
 done
 kill -INT $pid 2>/dev/null
 wait $pid || got=$?
